@@ -1,0 +1,115 @@
+//! What a proxy says of itself: `GET /status` on its admin port, and the one line a supervised proxy
+//! prints when its listeners are bound.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::FleetRef;
+
+/// The line that `sluice-proxy --supervised` prints on standard output once its listeners are bound,
+/// so that its parent learns ports chosen by the system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Announcement {
+    /// The proxy's version; a parent of another version ends it.
+    pub version: String,
+    /// `ip:port` of the report listener.
+    pub http: String,
+    /// `ip:port` of the admin listener.
+    pub admin: String,
+}
+
+/// The answer of `GET /status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// The proxy's version.
+    pub version: String,
+    /// Where the node is in its life.
+    pub state: NodeState,
+    /// Whose configuration it runs; absent before the first.
+    pub fleet: Option<FleetRef>,
+    /// Revision of the configuration in effect; 0 before the first.
+    pub revision: u64,
+    /// Why the newest configuration is not in effect; absent when it is.
+    pub config_error: Option<String>,
+    /// Bytes charged to the node's budget now.
+    pub inflight_bytes: u64,
+    /// Open connections of producers.
+    pub connections: u64,
+    /// The connections of the configuration in effect.
+    pub sinks: Vec<SinkStatus>,
+    /// The streams of the configuration in effect.
+    pub streams: Vec<StreamStatus>,
+}
+
+/// Where a node is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeState {
+    /// No usable configuration yet, or listeners not bound.
+    Starting,
+    /// Takes reports.
+    Ready,
+    /// Leaving.
+    Draining,
+}
+
+/// A sink as the node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkStatus {
+    /// Its name in the document.
+    pub name: String,
+    /// Whether records can be handed to it.
+    pub ready: bool,
+    /// What is wrong, in words a person can act on; empty when ready.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// A stream as the node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamStatus {
+    /// Namespace of its `DataStream`.
+    pub namespace: String,
+    /// Name of its `DataStream`.
+    pub name: String,
+    /// Generation in effect.
+    pub generation: i64,
+    /// What producers send as `groupId`.
+    pub group_id: String,
+    /// What producers send as `streamId`.
+    pub stream_id: String,
+    /// Where its records go.
+    pub topic: String,
+    /// Whether a report would be taken now.
+    pub ready: bool,
+    /// What is wrong, in words a person can act on; empty when ready.
+    #[serde(default)]
+    pub message: String,
+    /// Replicas of its topic's partitions, the fewest; absent where there is no topic.
+    pub replicas: Option<u32>,
+    /// The topic's `min.insync.replicas`; absent where there is no topic.
+    pub min_insync_replicas: Option<u32>,
+    /// What became of the stream's reports and records since the node started.
+    pub counts: StreamCounts,
+}
+
+/// Counts of a stream since the node started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamCounts {
+    /// Reports answered as stored.
+    pub reports_accepted: u64,
+    /// Reports answered otherwise.
+    pub reports_refused: u64,
+    /// Records handed to the sink.
+    pub records_admitted: u64,
+    /// Of those: stored.
+    pub records_delivered: u64,
+    /// Of those: surely not stored.
+    pub records_failed: u64,
+    /// Of those: not known whether stored.
+    pub records_unknown: u64,
+}

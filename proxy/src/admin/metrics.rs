@@ -1,0 +1,180 @@
+//! `/metrics`: the node's numbers in Prometheus' text form, read when asked for. Series of a stream
+//! come and go with it; ids that producers make up never become labels.
+
+use prometheus::TextEncoder;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use crate::catalog::Stream;
+use crate::counters::{Count, StreamCounters};
+use crate::sink::Sink;
+use crate::status::Node;
+
+/// The node's numbers as text.
+pub(super) fn text(node: &Node) -> prometheus::Result<String> {
+    let families: Vec<_> = [of_node(node), of_connections(node), of_sinks(node), of_streams(node)]
+        .into_iter()
+        .flatten()
+        .filter(|family| !family.get_metric().is_empty())
+        .collect();
+    TextEncoder::new().encode_to_string(&families)
+}
+
+fn of_node(node: &Node) -> Vec<MetricFamily> {
+    let catalog = node.catalog.load();
+    let revision = catalog.as_ref().map_or(0, |catalog| catalog.revision);
+    let labels = vec![label("version", env!("CARGO_PKG_VERSION"))];
+    let (applied, refused) = (node.config.applied(), node.config.refused());
+    vec![
+        gauge("sluice_build_info", "The proxy's version.", vec![value(labels, 1)]),
+        gauge(
+            "sluice_ready",
+            "1 while the node takes reports.",
+            one(u64::from(node.state() == sluice_wire::status::NodeState::Ready)),
+        ),
+        gauge("sluice_config_revision", "Revision of the configuration in effect.", one(revision)),
+        gauge(
+            "sluice_config_valid",
+            "0 while the newest configuration is refused.",
+            one(u64::from(node.config.error().is_none())),
+        ),
+        counter("sluice_config_applied_total", "Configurations put into effect.", one(applied)),
+        counter(
+            "sluice_config_refused_total",
+            "Configurations refused; the one in effect stays.",
+            one(refused),
+        ),
+        gauge(
+            "sluice_inflight_bytes",
+            "Bytes of reports being read or waiting for their outcome.",
+            one(node.budget.used()),
+        ),
+        gauge("sluice_inflight_limit_bytes", "The limit on sluice_inflight_bytes.", one(node.budget.limit())),
+    ]
+}
+
+fn of_connections(node: &Node) -> Vec<MetricFamily> {
+    let counters = &node.counters;
+    let unattributed = counters
+        .answers()
+        .filter(|(_, count)| *count > 0)
+        .map(|(code, count)| value(vec![label("code", &code.number().to_string())], count));
+    vec![
+        gauge("sluice_connections", "Open connections of producers.", one(u64::from(node.gate.open()))),
+        counter(
+            "sluice_connections_refused_total",
+            "Connections answered busy because of the limit.",
+            one(counters.connections_refused.get()),
+        ),
+        counter(
+            "sluice_connections_closed_total",
+            "Connections closed without an answer because of the limit.",
+            one(counters.connections_closed.get()),
+        ),
+        counter(
+            "sluice_connections_timed_out_total",
+            "Connections ended because nothing came in time.",
+            one(counters.connections_timed_out.get()),
+        ),
+        counter(
+            "sluice_unattributed_requests_total",
+            "Requests that belong to no stream, by the code of their answer.",
+            unattributed.collect(),
+        ),
+    ]
+}
+
+fn of_sinks(node: &Node) -> Vec<MetricFamily> {
+    let (mut up, mut fatal) = (Vec::new(), Vec::new());
+    for (name, sink) in node.sinks.sinks() {
+        let labels = vec![label("sink", &name)];
+        up.push(value(labels.clone(), u64::from(sink.status(&name).ready)));
+        if let Sink::Kafka(connection) = sink {
+            fatal.push(value(labels, connection.fatal_errors()));
+        }
+    }
+    vec![
+        gauge("sluice_sink_up", "0 while the sink is in trouble; /status says which.", up),
+        counter("sluice_kafka_fatal_errors_total", "Producers replaced after a fatal error.", fatal),
+    ]
+}
+
+fn of_streams(node: &Node) -> Vec<MetricFamily> {
+    let catalog = node.catalog.load();
+    let mut streams: Vec<_> = catalog.iter().flat_map(|catalog| catalog.streams()).collect();
+    streams.sort_by(|a, b| (&a.spec.group_id, &a.spec.stream_id).cmp(&(&b.spec.group_id, &b.spec.stream_id)));
+    let mut reports = Vec::new();
+    for stream in &streams {
+        for (code, count) in stream.counters.answers() {
+            let mut labels = ids(stream);
+            labels.insert(0, label("code", &code.number().to_string()));
+            reports.push(value(labels, count));
+        }
+    }
+    let ready = streams.iter().map(|s| value(ids(s), u64::from(s.outlet.longest_record().is_some())));
+    let records = |name, help, count: fn(&StreamCounters) -> &Count| {
+        counter(name, help, streams.iter().map(|s| value(ids(s), count(&s.counters).get())).collect())
+    };
+    vec![
+        gauge("sluice_stream_ready", "0 while the stream's topic is not known to be there.", ready.collect()),
+        counter("sluice_reports_total", "Reports by the code of their answer; 0 is success.", reports),
+        records("sluice_records_admitted_total", "Records handed to the sink.", |c| &c.admitted),
+        records("sluice_records_delivered_total", "Records stored.", |c| &c.delivered),
+        records("sluice_records_failed_total", "Records surely not stored.", |c| &c.failed),
+        records(
+            "sluice_records_unknown_total",
+            "Records of which it is not known whether they are stored.",
+            |c| &c.unknown,
+        ),
+        records("sluice_delivered_bytes_total", "Bytes of the records stored.", |c| &c.delivered_bytes),
+        records(
+            "sluice_count_mismatch_total",
+            "Reports whose cnt was not the number of records found.",
+            |c| &c.count_mismatch,
+        ),
+    ]
+}
+
+fn ids(stream: &Stream) -> Vec<LabelPair> {
+    vec![label("group_id", &stream.spec.group_id), label("stream_id", &stream.spec.stream_id)]
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+fn one(number: u64) -> Vec<Metric> {
+    vec![value(Vec::new(), number)]
+}
+
+/// A number with its labels; the family's type decides which of the two it is read as.
+fn value(labels: Vec<LabelPair>, number: u64) -> Metric {
+    // Prometheus' numbers are floating point; counts stay exact up to 2^53.
+    let number = number as f64;
+    let mut metric = Metric::from_label(labels);
+    let (mut counter, mut gauge) = (Counter::default(), Gauge::default());
+    counter.set_value(number);
+    gauge.set_value(number);
+    metric.set_counter(counter);
+    metric.set_gauge(gauge);
+    metric
+}
+
+fn counter(name: &str, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+    family(name, help, MetricType::COUNTER, metrics)
+}
+
+fn gauge(name: &str, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+    family(name, help, MetricType::GAUGE, metrics)
+}
+
+fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}

@@ -1,0 +1,148 @@
+//! The node's budget of bytes held for reports: read buffers, and records waiting for their outcome.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A limit on bytes held at once, shared by all connections.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicU64,
+    limit: AtomicU64,
+}
+
+/// The budget has no room for what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for {asked} more bytes")]
+pub struct Full {
+    /// Bytes asked for.
+    pub asked: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes with nothing charged.
+    #[must_use]
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { used: AtomicU64::new(0), limit: AtomicU64::new(limit) })
+    }
+
+    /// Sets the limit in bytes. What is already charged stays charged, even above it.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Bytes charged now.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The limit in bytes.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing more can be charged.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.used() >= self.limit()
+    }
+
+    /// An empty charge, to be grown.
+    #[must_use]
+    pub fn open(self: &Arc<Self>) -> Charge {
+        Charge { budget: Arc::clone(self), bytes: 0 }
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), Full> {
+        let limit = self.limit();
+        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > limit {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(Full { asked: bytes });
+        }
+        Ok(())
+    }
+}
+
+/// Bytes charged to a [`Budget`]; given back on drop.
+#[derive(Debug)]
+pub struct Charge {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Charge {
+    /// Charges so many bytes more.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing changes.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), Full> {
+        self.budget.take(bytes)?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Makes the charge exactly `bytes`. Growing this way is never refused: it is for what is already
+    /// in memory and can't be taken back.
+    pub fn settle_at(&mut self, bytes: u64) {
+        if bytes > self.bytes {
+            self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Bytes charged.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_charge_over_the_limit_is_refused_and_changes_nothing() {
+        let budget = Budget::new(100);
+        let mut first = budget.open();
+        first.grow(80).unwrap();
+        let mut second = budget.open();
+        assert_eq!(second.grow(21), Err(Full { asked: 21 }));
+        assert_eq!(budget.used(), 80);
+        second.grow(20).unwrap();
+        assert!(budget.is_full());
+    }
+
+    #[test]
+    fn a_dropped_charge_gives_everything_back() {
+        let budget = Budget::new(100);
+        let mut charge = budget.open();
+        charge.grow(60).unwrap();
+        charge.settle_at(10);
+        assert_eq!(budget.used(), 10);
+        charge.settle_at(150);
+        assert_eq!((budget.used(), charge.bytes()), (150, 150));
+        drop(charge);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_lower_limit_takes_nothing_away_and_admits_nothing_new() {
+        let budget = Budget::new(100);
+        let mut charge = budget.open();
+        charge.grow(60).unwrap();
+        budget.set_limit(50);
+        assert_eq!(budget.used(), 60);
+        assert!(charge.grow(1).is_err());
+    }
+}

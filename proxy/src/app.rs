@@ -1,0 +1,166 @@
+//! Puts the parts together, runs them, and takes them down in order.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_wire::status::Announcement;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admit::{Budget, Gate};
+use crate::args::Args;
+use crate::config::{Applier, Watcher};
+use crate::intake::{Intake, Listener, NodeCounters, bind};
+use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
+use crate::sink::SinkSet;
+use crate::status::Node;
+use crate::{admin, catalog};
+
+/// How long answers may take to leave after every record is settled.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Beside the longest delivery timeout: how long requests on the way may take to end.
+const MARGIN: Duration = Duration::from_secs(1);
+/// Connections served before the first configuration says how many.
+const FIRST_CONNECTIONS: u32 = 1_000;
+
+/// Why the proxy could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Signals can't be listened for.
+    #[error("can't listen for signals: {0}")]
+    Signals(io::Error),
+    /// The bound addresses can't be printed.
+    #[error("can't print the bound addresses: {0}")]
+    Announce(io::Error),
+}
+
+/// A running proxy.
+struct App {
+    node: Node,
+    connections: TaskTracker,
+    listener: JoinHandle<()>,
+    admin: JoinHandle<()>,
+    watcher: JoinHandle<Applier>,
+    stop: CancellationToken,
+}
+
+/// Runs a proxy until it is told to leave, and then until it has left.
+///
+/// # Errors
+/// [`AppError`], before anything is served.
+pub async fn run(args: Args) -> Result<(), AppError> {
+    raise_open_files();
+    let mut told = Stop::listen(args.supervised).map_err(AppError::Signals)?;
+    let http = listen(args.http)?;
+    let admin = listen(args.admin)?;
+    if args.supervised {
+        announce(&http, &admin).map_err(AppError::Announce)?;
+    }
+    let app = App::start(&args, http, admin);
+    let reason = told.next().await;
+    tracing::info!(reason, "leaving");
+    let hurry = CancellationToken::new();
+    let impatience = tokio::spawn({
+        let hurry = hurry.clone();
+        async move {
+            told.next().await;
+            hurry.cancel();
+        }
+    });
+    app.leave(&args, &hurry).await;
+    impatience.abort();
+    tracing::info!("left");
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
+    bind(address).map_err(|source| AppError::Bind { address, source })
+}
+
+fn announce(http: &TcpListener, admin: &TcpListener) -> io::Result<()> {
+    let announcement = Announcement {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        http: http.local_addr()?.to_string(),
+        admin: admin.local_addr()?.to_string(),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", serde_json::to_string(&announcement)?)?;
+    out.flush()
+}
+
+impl App {
+    fn start(args: &Args, http: TcpListener, admin: TcpListener) -> Self {
+        let node = Node {
+            catalog: catalog::Current::default(),
+            budget: Budget::new(u64::MAX),
+            gate: Gate::new(FIRST_CONNECTIONS),
+            config: Arc::default(),
+            sinks: crate::status::SinkView::default(),
+            counters: Arc::new(NodeCounters::default()),
+            lifecycle: Lifecycle::default(),
+        };
+        let applier = Applier {
+            catalog: Arc::clone(&node.catalog),
+            budget: Arc::clone(&node.budget),
+            gate: Arc::clone(&node.gate),
+            state: Arc::clone(&node.config),
+            view: node.sinks.clone(),
+            sinks: SinkSet::default(),
+        };
+        let intake = Intake {
+            catalog: Arc::clone(&node.catalog),
+            budget: Arc::clone(&node.budget),
+            lifecycle: node.lifecycle.clone(),
+            node_ip: args.node_ip,
+            counters: Arc::clone(&node.counters),
+        };
+        let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
+        let watcher = Watcher { document: args.config.clone(), secrets: args.secrets.clone() };
+        Self {
+            connections,
+            listener: tokio::spawn(listener.run()),
+            admin: tokio::spawn(admin::serve(admin, node.clone(), stop.clone())),
+            watcher: tokio::spawn(watcher.run(applier, stop.child_token())),
+            stop,
+            node,
+        }
+    }
+
+    /// Leaves in the phases of a drain, settles every record, and ends every task.
+    async fn leave(self, args: &Args, hurry: &CancellationToken) {
+        let configured =
+            self.node.catalog.load().as_ref().map_or((0, 0), |c| (c.notify_ms, c.delivery_timeout_ms));
+        let notify = args.drain_notify.unwrap_or(Duration::from_millis(configured.0));
+        self.node.lifecycle.leave(Drain { settle: args.drain_settle, notify }, hurry).await;
+        ended("listener", self.listener.await);
+        self.connections.close();
+        let patience = Duration::from_millis(configured.1) + MARGIN;
+        if tokio::time::timeout(patience, self.connections.wait()).await.is_err() {
+            tracing::warn!(connections = self.node.gate.open(), "requests on the way are ended");
+        }
+        self.stop.cancel();
+        if let Some(applier) = ended("configuration watcher", self.watcher.await) {
+            applier.sinks.shutdown().await;
+        }
+        // Records taken back are answered as unknown now; whoever does not read the answer is left.
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
+        ended("admin", self.admin.await);
+    }
+}
+
+fn ended<T>(task: &str, result: Result<T, tokio::task::JoinError>) -> Option<T> {
+    result.map_err(|error| tracing::error!(task, %error, "a task failed")).ok()
+}

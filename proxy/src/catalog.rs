@@ -1,0 +1,130 @@
+//! What a node serves at one moment: the streams of the configuration in effect, found by groupId and
+//! streamId. A catalog never changes; a new configuration makes a new one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use hashbrown::{Equivalent, HashMap};
+use sluice_wire::document::{Document, FleetRef, Stream as Spec};
+
+use crate::counters::StreamCounters;
+use crate::sink::{Outlet, Sink, SinkError, SinkSet, file};
+
+/// Room beside the longest body in an encoded form, in bytes.
+const FORM_ROOM: u64 = 64 << 10;
+
+/// The catalog in effect; `None` before the first usable configuration.
+pub type Current = Arc<ArcSwapOption<Catalog>>;
+
+/// What a node serves.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Whose configuration this is.
+    pub fleet: FleetRef,
+    /// Its number.
+    pub revision: u64,
+    /// How producers are told to go elsewhere before the node stops listening, in milliseconds.
+    pub notify_ms: u64,
+    /// The longest any sink takes from hand-over to outcome, in milliseconds.
+    pub delivery_timeout_ms: u64,
+    /// The longest encoded form of any stream, in bytes.
+    pub longest_form: usize,
+    streams: HashMap<Key, Arc<Stream>>,
+}
+
+/// A stream as the node serves it.
+#[derive(Debug)]
+pub struct Stream {
+    /// Its configuration.
+    pub spec: Spec,
+    /// What became of its reports.
+    pub counters: Arc<StreamCounters>,
+    /// Its way into its sink.
+    pub outlet: Outlet,
+    /// The longest from hand-over to outcome, in milliseconds.
+    pub delivery_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct Key {
+    group_id: Box<str>,
+    stream_id: Box<str>,
+}
+
+#[derive(Hash)]
+struct KeyRef<'a> {
+    group_id: &'a str,
+    stream_id: &'a str,
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.group_id == *key.group_id && *self.stream_id == *key.stream_id
+    }
+}
+
+/// The longest encoded form of a stream with this limit on `body`: each byte may take three.
+#[must_use]
+pub const fn longest_form(max_body_bytes: u64) -> u64 {
+    max_body_bytes * 3 + FORM_ROOM
+}
+
+impl Catalog {
+    /// The catalog of a checked document on running sinks. Counts of streams that `before` had go on.
+    ///
+    /// # Errors
+    /// [`SinkError`] where a stream's sink is not running.
+    pub fn build(document: &Document, sinks: &SinkSet, before: Option<&Self>) -> Result<Self, SinkError> {
+        let mut streams = HashMap::with_capacity(document.streams.len());
+        for spec in &document.streams {
+            let key =
+                Key { group_id: spec.group_id.as_str().into(), stream_id: spec.stream_id.as_str().into() };
+            let counters = before
+                .and_then(|catalog| catalog.find(&spec.group_id, &spec.stream_id))
+                .map(|stream| Arc::clone(&stream.counters))
+                .unwrap_or_default();
+            let (outlet, delivery_timeout_ms) = connect(spec, document, sinks)?;
+            let stream = Stream { spec: spec.clone(), counters, outlet, delivery_timeout_ms };
+            streams.insert(key, Arc::new(stream));
+        }
+        let longest_body = document.streams.iter().map(|stream| stream.max_body_bytes).max().unwrap_or(0);
+        Ok(Self {
+            fleet: document.fleet.clone(),
+            revision: document.revision,
+            notify_ms: document.drain.notify_ms,
+            delivery_timeout_ms: streams.values().map(|s| s.delivery_timeout_ms).max().unwrap_or(0),
+            longest_form: usize::try_from(longest_form(longest_body)).unwrap_or(usize::MAX),
+            streams,
+        })
+    }
+
+    /// The stream of these ids.
+    #[must_use]
+    pub fn find(&self, group_id: &str, stream_id: &str) -> Option<&Arc<Stream>> {
+        self.streams.get(&KeyRef { group_id, stream_id })
+    }
+
+    /// Every stream, in no order.
+    pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
+        self.streams.values()
+    }
+}
+
+/// A stream's way into its sink, and how long that may take in milliseconds.
+fn connect(spec: &Spec, document: &Document, sinks: &SinkSet) -> Result<(Outlet, u64), SinkError> {
+    use sluice_wire::document::SinkKind;
+    let outlet = match sinks.get(&spec.sink)? {
+        Sink::Kafka(connection) => {
+            Outlet::Kafka(connection.outlet(&spec.topic, spec.create.clone(), spec.max_body_bytes))
+        }
+        Sink::File(writer) => Outlet::File(file::Outlet::new(writer, &spec.group_id, &spec.stream_id)),
+    };
+    let timeout = document.sinks.iter().find(|sink| sink.name == spec.sink).map(|sink| match &sink.kind {
+        SinkKind::Kafka(kafka) => kafka.delivery_timeout_ms,
+        SinkKind::File(_) => FILE_TIMEOUT_MS,
+    });
+    Ok((outlet, timeout.unwrap_or(FILE_TIMEOUT_MS)))
+}
+
+/// How long a disk may take over a record before its outcome is unknown, in milliseconds.
+const FILE_TIMEOUT_MS: u64 = 8_000;

@@ -1,0 +1,10 @@
+//! From the published document to what the node runs: read, checked whole, then put into effect.
+//! A document that can't be used changes nothing and is told in log, metric and status.
+
+mod apply;
+mod check;
+mod watch;
+
+pub use apply::{Applier, ConfigState};
+pub use check::{Problem, check};
+pub use watch::{Watcher, read};

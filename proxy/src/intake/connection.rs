@@ -1,0 +1,156 @@
+//! One connection from its first byte to its last.
+//!
+//! It ends gently: after the last answer the node says that it will send no more and reads on for a
+//! while what the client still sends. Closed at once, the kernel would answer those bytes with a
+//! reset, and the client might never read the answer.
+
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::watched::{Activity, Watched};
+
+/// How long, and how much, a client may go on sending after its last answer.
+const LINGER: (Duration, usize) = (Duration::from_secs(5), 32 << 20);
+/// The same while the node shuts down.
+const LINGER_CLOSING: Duration = Duration::from_millis(500);
+/// Headers of a request, at most.
+const MAX_HEADERS: usize = 64;
+/// The longest head of a request, in bytes; hyper answers a longer one with 431.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The producer's address.
+    pub(super) client: IpAddr,
+    /// The node's address that it came to.
+    pub(super) node: IpAddr,
+    /// Whether the connection is over the node's limit and only to be told so.
+    pub(super) over_limit: bool,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By one side's wish, or an error on the way.
+    Over,
+    /// By its deadline.
+    TimedOut,
+}
+
+type Served = Watched<TcpStream>;
+
+/// Serves a connection to its end.
+pub(super) async fn serve(socket: TcpStream, peer: Peer, router: Router, closing: &CancellationToken) -> End {
+    let activity = Activity::new();
+    let io = TokioIo::new(Watched { socket, activity: Arc::clone(&activity) });
+    let peer = Arc::new(peer);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        activity.begins_work();
+        request.extensions_mut().insert(Arc::clone(&peer));
+        let answer = tower_service::Service::call(&mut router.clone(), request);
+        let activity = Arc::clone(&activity);
+        async move {
+            let answer = answer.await;
+            activity.ends_work();
+            answer
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.half_close(true).header_read_timeout(None).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    let connection = builder.serve_connection(io, service).without_shutdown();
+    let ended = tokio::select! {
+        ended = in_time(connection, &activity) => ended,
+        () = closed_while_idle(closing, &activity) => return End::Over,
+    };
+    match ended {
+        Some(Ok(parts)) => {
+            linger(parts.io.into_inner(), closing).await;
+            End::Over
+        }
+        Some(Err(_)) => End::Over,
+        None => End::TimedOut,
+    }
+}
+
+/// The connection's result, or `None` where its deadline came first.
+async fn in_time<F: Future>(connection: F, activity: &Activity) -> Option<F::Output> {
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until(activity.deadline().unwrap_or_else(Instant::now)));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        // The timer is set anew only when it fires or when it would fire too late: on a busy
+        // connection that is hardly ever.
+        loop {
+            let deadline = activity.deadline();
+            if deadline.is_some_and(|deadline| deadline < timer.deadline()) {
+                set(timer.as_mut(), deadline);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Poll::Ready(None);
+            }
+            set(timer.as_mut(), deadline);
+        }
+    })
+    .await
+}
+
+/// Sets the timer to the deadline, or to look again later where there is none.
+fn set(timer: Pin<&mut tokio::time::Sleep>, deadline: Option<Instant>) {
+    timer.reset(deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(10)));
+}
+
+/// Returns once the node closes and the connection has no request on the way.
+async fn closed_while_idle(closing: &CancellationToken, activity: &Activity) {
+    closing.cancelled().await;
+    while !activity.is_idle() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The last answer may still be on its way out; hyper ends the connection itself after it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+async fn linger(io: Served, closing: &CancellationToken) {
+    let mut socket = io.socket;
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    let drain = async {
+        let mut buffer = vec![0; 16 << 10];
+        let mut left = LINGER.1;
+        while left > 0 {
+            match socket.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+    };
+    let hurried = async {
+        closing.cancelled().await;
+        tokio::time::sleep(LINGER_CLOSING).await;
+    };
+    tokio::select! {
+        // Time out or not, the socket is closed next.
+        _ = timeout(LINGER.0, drain) => {}
+        () = hurried => {}
+    }
+}

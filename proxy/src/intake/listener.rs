@@ -1,0 +1,110 @@
+//! The report listener: accepts connections, gives each its own task, and waits for them at the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, End, Peer};
+use super::{Intake, NodeCounters, router};
+use crate::admit::{Admission, Gate, Seat};
+
+/// Connections the kernel holds for the node to accept.
+const BACKLOG: i32 = 4_096;
+/// After an error of accepting, most often "too many open files".
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds a TCP listener. Port 0 lets the system choose; an IPv6 wildcard takes IPv4 too.
+///
+/// # Errors
+/// What the system says, most often that the address is in use.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The report listener.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    gate: Arc<Gate>,
+    counters: Arc<NodeCounters>,
+    closing: CancellationToken,
+    router: Router,
+    connections: TaskTracker,
+}
+
+impl Listener {
+    /// A listener on a bound socket.
+    #[must_use]
+    pub fn new(socket: TcpListener, gate: Arc<Gate>, intake: Intake, connections: TaskTracker) -> Self {
+        Self {
+            socket,
+            gate,
+            counters: Arc::clone(&intake.counters),
+            closing: intake.lifecycle.closing().clone(),
+            router: router(intake),
+            connections,
+        }
+    }
+
+    /// Accepts connections until the node closes. Their tasks are on the tracker.
+    pub async fn run(self) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                () = self.closing.cancelled() => return,
+            };
+            match accepted {
+                Ok((socket, client)) => self.take(socket, client),
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, socket: TcpStream, client: SocketAddr) {
+        let (seat, over_limit) = match self.gate.enter() {
+            Admission::Serve(seat) => (seat, false),
+            Admission::Refuse(seat) => {
+                self.counters.connections_refused.add(1);
+                (seat, true)
+            }
+            Admission::Close => {
+                self.counters.connections_closed.add(1);
+                return;
+            }
+        };
+        let Ok(node) = socket.local_addr() else { return };
+        // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
+        let _ = socket.set_nodelay(true);
+        let peer = Peer { client: client.ip().to_canonical(), node: node.ip().to_canonical(), over_limit };
+        self.connections.spawn(self.serve(socket, peer, seat));
+    }
+
+    fn serve(&self, socket: TcpStream, peer: Peer, seat: Seat) -> impl Future<Output = ()> + use<> {
+        let (router, closing, counters) =
+            (self.router.clone(), self.closing.clone(), Arc::clone(&self.counters));
+        async move {
+            if connection::serve(socket, peer, router, &closing).await == End::TimedOut {
+                counters.connections_timed_out.add(1);
+            }
+            drop(seat);
+        }
+    }
+}

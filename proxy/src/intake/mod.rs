@@ -1,0 +1,85 @@
+//! Takes reports over HTTP: listens, reads, decodes, hands records on and answers what they came to.
+//! It must not know how a sink stores, and never calls stored what a sink did not.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `listener`, `connection`, `watched` | sockets, their timeouts, and how they end |
+//! | `report` | the report path, check by check |
+//! | `read`, `content`, `form`, `split`, `text` | what a request says (all but `read` pure) |
+//! | `answer` | codes into responses |
+
+mod answer;
+mod connection;
+mod content;
+mod form;
+mod listener;
+mod read;
+mod report;
+mod split;
+mod text;
+mod watched;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::any;
+use sluice_wire::code::Code;
+
+use crate::admit::Budget;
+use crate::catalog::Current;
+use crate::counters::Count;
+use crate::lifecycle::Lifecycle;
+
+pub use listener::{Listener, bind};
+
+/// What the report path works with.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// The catalog in effect.
+    pub catalog: Current,
+    /// The budget of bytes in flight.
+    pub budget: Arc<Budget>,
+    /// Where the node is in its life.
+    pub lifecycle: Lifecycle,
+    /// The node's own address as records name it; that of the connection where absent.
+    pub node_ip: Option<IpAddr>,
+    /// Counts that belong to no stream.
+    pub counters: Arc<NodeCounters>,
+}
+
+/// Counts of the intake that belong to no stream.
+#[derive(Debug, Default)]
+pub struct NodeCounters {
+    answers: [Count; Code::ALL.len()],
+    /// Connections answered "busy" because of the limit on connections.
+    pub connections_refused: Count,
+    /// Connections closed without a word because of it.
+    pub connections_closed: Count,
+    /// Connections ended because nothing came in time.
+    pub connections_timed_out: Count,
+}
+
+impl NodeCounters {
+    /// Counts a request answered with `code` that belongs to no stream.
+    pub fn answered(&self, code: Code) {
+        if let Some(count) = self.answers.get(code.index()) {
+            count.add(1);
+        }
+    }
+
+    /// Requests answered by code that belong to no stream.
+    pub fn answers(&self) -> impl Iterator<Item = (Code, u64)> + '_ {
+        Code::ALL.into_iter().zip(&self.answers).map(|(code, count)| (code, count.get()))
+    }
+}
+
+/// The HTTP routes of the intake.
+fn router(intake: Intake) -> Router {
+    let intake = Arc::new(intake);
+    Router::new()
+        .route(report::MESSAGE, any(report::message))
+        .route(report::HEARTBEAT, any(report::heartbeat))
+        .fallback(report::elsewhere)
+        .with_state(intake)
+}

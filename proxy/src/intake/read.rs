@@ -1,0 +1,116 @@
+//! Reads a request's form: charged to the node's budget as it grows, never longer than its stream
+//! takes, and not slower than it may be.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::form::Prefix;
+use crate::admit::Charge;
+use crate::catalog::{Catalog, longest_form};
+
+/// Between two pieces of a body.
+const BETWEEN_PIECES: Duration = Duration::from_secs(15);
+/// From a body's begin to its end.
+const IN_ALL: Duration = Duration::from_secs(120);
+
+/// Why a form was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReadError {
+    /// It is longer than its stream takes, or than any does.
+    #[error("the form is longer than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It is to a stream that is not there, and longer than is worth reading.
+    #[error("no such stream")]
+    NoStream,
+    /// The node has no room for it.
+    #[error("no room for the form")]
+    NoRoom,
+    /// It came too slowly.
+    #[error("the form did not arrive in time")]
+    TooSlow,
+    /// It broke off, or was not framed as HTTP wants it.
+    #[error("the form broke off")]
+    Broken,
+}
+
+/// Reads a form whole. The buffer's bytes are on `charge`.
+///
+/// # Errors
+/// [`ReadError`]; what was read is dropped.
+pub(super) async fn form(
+    mut body: Body,
+    catalog: &Catalog,
+    charge: &mut Charge,
+) -> Result<Vec<u8>, ReadError> {
+    let begin = Instant::now();
+    let mut buffer = Vec::new();
+    let mut limit = Limit::new(catalog);
+    loop {
+        let deadline = (Instant::now() + BETWEEN_PIECES).min(begin + IN_ALL);
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => return Err(ReadError::TooSlow),
+            Ok(None) => return Ok(buffer),
+            Ok(Some(Err(_))) => return Err(ReadError::Broken),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(piece) = frame.into_data() {
+            append(&mut buffer, &piece, limit.bytes, charge)?;
+            limit.narrow(&buffer, catalog)?;
+            if buffer.len() > limit.bytes {
+                return Err(ReadError::TooLong { limit: limit.bytes });
+            }
+        }
+    }
+}
+
+/// How long the form may be: any stream's limit at first, its own stream's once that is known.
+struct Limit {
+    bytes: usize,
+    prefix: Option<Prefix>,
+}
+
+impl Limit {
+    fn new(catalog: &Catalog) -> Self {
+        Self { bytes: catalog.longest_form, prefix: Some(Prefix::default()) }
+    }
+
+    fn narrow(&mut self, buffer: &[u8], catalog: &Catalog) -> Result<(), ReadError> {
+        // A form this short is within any stream's limit.
+        if buffer.len() as u64 <= longest_form(0) {
+            return Ok(());
+        }
+        let Some(prefix) = &mut self.prefix else { return Ok(()) };
+        let Some((group_id, stream_id)) = prefix.look(buffer) else { return Ok(()) };
+        let (Ok(group_id), Ok(stream_id)) = (std::str::from_utf8(group_id), std::str::from_utf8(stream_id))
+        else {
+            return Err(ReadError::NoStream);
+        };
+        let stream = catalog.find(group_id, stream_id).ok_or(ReadError::NoStream)?;
+        let own = usize::try_from(longest_form(stream.spec.max_body_bytes)).unwrap_or(usize::MAX);
+        self.bytes = self.bytes.min(own);
+        self.prefix = None;
+        Ok(())
+    }
+}
+
+fn append(buffer: &mut Vec<u8>, piece: &Bytes, limit: usize, charge: &mut Charge) -> Result<(), ReadError> {
+    let needed = buffer.len() + piece.len();
+    if needed > limit {
+        return Err(ReadError::TooLong { limit });
+    }
+    if needed > buffer.capacity() {
+        // The first piece is most often the whole form; later ones double the room.
+        let room = if buffer.is_empty() { needed } else { needed.max(buffer.capacity() * 2).min(limit) };
+        charge.grow((room - buffer.capacity()) as u64).map_err(|_| ReadError::NoRoom)?;
+        buffer.reserve_exact(room - buffer.len());
+    }
+    buffer.extend_from_slice(piece);
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! The report path, check by check. The order of the checks is the contract's: each is cheaper than
+//! those after it, and a report that fails several is answered with the first.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::response::Response;
+use http::{HeaderMap, Method, Uri};
+use sluice_wire::code::Code;
+use tokio::sync::oneshot;
+
+use super::Intake;
+use super::answer::Answer;
+use super::connection::Peer;
+use super::content::{self, Content};
+use super::form::{Field, Form};
+use super::read::{self, ReadError};
+use super::split;
+use super::text::{integer, is_blank, is_callback};
+use crate::admit::Charge;
+use crate::catalog::{Catalog, Stream};
+use crate::sink::{Cause, Delivery, Meta, Outcome, RECORD_OVERHEAD, Verdict};
+
+/// Where reports are taken.
+pub(super) const MESSAGE: &str = "/dataproxy/message";
+/// Where producers ask whether the node lives.
+pub(super) const HEARTBEAT: &str = "/dataproxy/heartbeat";
+
+/// How long after the sink's own timeout a report is answered at the latest.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+type Shared = State<Arc<Intake>>;
+
+/// Answers a report.
+pub(super) async fn message(
+    State(intake): Shared,
+    Extension(peer): Extension<Arc<Peer>>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let mut report = Report { intake: &intake, callback: None, stream: None };
+    let answered = report.run(&peer, &head.method, &head.uri, &head.headers, body).await;
+    let answer = answered.unwrap_or_else(|refusal| refusal);
+    report.finish(answer)
+}
+
+/// Answers a producer's question whether the node lives.
+pub(super) async fn heartbeat(
+    State(intake): Shared,
+    Extension(peer): Extension<Arc<Peer>>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    drop(body);
+    let mut report = Report { intake: &intake, callback: None, stream: None };
+    let answer = report.has_room(&peer, &head.uri).and_then(|()| {
+        check_method(&head.method)?;
+        report.take_query(&head.uri)?;
+        Ok(Answer::new(Code::Ok))
+    });
+    report.finish(answer.unwrap_or_else(|refusal| refusal))
+}
+
+/// Answers what is asked of any other path. A percent-encoded spelling of a known path is that path.
+pub(super) async fn elsewhere(state: Shared, peer: Extension<Arc<Peer>>, request: Request) -> Response {
+    let path = Form::decode([b"body=", &*request.uri().path().replace('+', "%2B").into_bytes()].concat());
+    let decoded = path.as_ref().map(|path| path.get(Field::Body).unwrap_or_default());
+    match decoded {
+        Ok(path) if path == MESSAGE.as_bytes() => return message(state, peer, request).await,
+        Ok(path) if path == HEARTBEAT.as_bytes() => return heartbeat(state, peer, request).await,
+        _ => {}
+    }
+    let (State(intake), Extension(peer)) = (state, peer);
+    let report = Report { intake: &intake, callback: None, stream: None };
+    let refusal = report.has_room(&peer, request.uri()).and_then(|()| check_method(request.method()));
+    let code = if decoded.is_err() { Code::Uri } else { Code::Path };
+    report.finish(refusal.err().unwrap_or_else(|| Answer::new(code)))
+}
+
+/// What is known of a report while it is checked.
+struct Report<'a> {
+    intake: &'a Intake,
+    callback: Option<String>,
+    stream: Option<Arc<Stream>>,
+}
+
+impl Report<'_> {
+    /// Goes through the checks, hands the records over and waits for what they come to.
+    async fn run(
+        &mut self,
+        peer: &Peer,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Answer, Answer> {
+        self.has_room(peer, uri)?;
+        check_method(method)?;
+        let content = content::of(headers);
+        if content == Content::Other {
+            return Err(Answer::new(Code::ContentType));
+        }
+        let catalog = self.intake.catalog.load_full().ok_or_else(|| {
+            let answer = Answer::new(Code::NotReady);
+            if content::has_body(headers) { answer.closing() } else { answer }
+        })?;
+        let query = self.take_query(uri)?;
+        let mut charge = self.intake.budget.open();
+        let form = match (method, content) {
+            (&Method::POST, Content::Form) => self.take_form(body, &catalog, &mut charge).await?,
+            _ => Form::default(),
+        };
+        self.check_callback(&form)?;
+        let fields = Fields { query: &query, form: &form };
+        // The form may have taken its time: the stream is that of the configuration in effect now.
+        let catalog = self.intake.catalog.load_full().unwrap_or(catalog);
+        let stream = self.find(&fields, &catalog)?;
+        let verdict = self.hand_over(&stream, &fields, charge, peer)?;
+        drop((query, form, catalog));
+        Ok(answer_of(wait(&stream, verdict).await))
+    }
+
+    /// The first check, before anything is read: whether the node takes requests on this connection.
+    fn has_room(&self, peer: &Peer, uri: &Uri) -> Result<(), Answer> {
+        let code = if self.intake.lifecycle.is_notifying() {
+            Code::Closed
+        } else if peer.over_limit || self.intake.budget.is_full() {
+            Code::Busy
+        } else {
+            return Ok(());
+        };
+        let callback = query_of(uri).ok().and_then(|query| callback_of(&query).ok().flatten());
+        Err(Answer { callback, ..Answer::new(code) }.closing())
+    }
+
+    fn take_query(&mut self, uri: &Uri) -> Result<Form, Answer> {
+        let query = query_of(uri)?;
+        self.callback = callback_of(&query)?;
+        Ok(query)
+    }
+
+    async fn take_form(&self, body: Body, catalog: &Catalog, charge: &mut Charge) -> Result<Form, Answer> {
+        let bytes = read::form(body, catalog, charge).await.map_err(|error| {
+            let words = error.to_string();
+            match error {
+                ReadError::TooLong { .. } => Answer::new(Code::TooLong).saying(words),
+                ReadError::NoStream => Answer::new(Code::NoTopic).closing(),
+                ReadError::NoRoom => Answer::new(Code::Busy).closing(),
+                ReadError::TooSlow => Answer { too_slow: true, ..Answer::new(Code::Form).saying(words) },
+                ReadError::Broken => Answer::new(Code::Form).saying(words),
+            }
+        })?;
+        Form::decode(bytes).map_err(|error| Answer::new(Code::Form).saying(error.to_string()))
+    }
+
+    /// A form's `callback` overrides the query's.
+    fn check_callback(&mut self, form: &Form) -> Result<(), Answer> {
+        if form.get(Field::Callback).is_some() {
+            self.callback = None;
+            self.callback = callback_of(form)?;
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, fields: &Fields<'_>, catalog: &Catalog) -> Result<Arc<Stream>, Answer> {
+        let group_id = fields.id(Field::GroupId).ok_or(Answer::new(Code::GroupId))?;
+        let stream_id = fields.id(Field::StreamId).ok_or(Answer::new(Code::StreamId))?;
+        let stream = catalog.find(group_id, stream_id).ok_or(Answer::new(Code::NoTopic))?;
+        self.stream = Some(Arc::clone(stream));
+        Ok(Arc::clone(stream))
+    }
+
+    /// Checks the body and hands its records to the stream's sink.
+    fn hand_over(
+        &self,
+        stream: &Stream,
+        fields: &Fields<'_>,
+        mut charge: Charge,
+        peer: &Peer,
+    ) -> Result<oneshot::Receiver<Verdict>, Answer> {
+        let longest = stream.outlet.longest_record().ok_or_else(|| no_topic(stream))?;
+        let body = fields.get(Field::Body).ok_or(Answer::new(Code::BodyMissing))?;
+        if is_blank(body) {
+            return Err(Answer::new(Code::BodyBlank));
+        }
+        if body.len() as u64 > stream.spec.max_body_bytes {
+            let words = format!("body is longer than the stream's {} bytes", stream.spec.max_body_bytes);
+            return Err(Answer::new(Code::TooLong).saying(words));
+        }
+        let count = fields.get(Field::Cnt).and_then(integer).unwrap_or(1);
+        let records = split::records(body, count, fields.get(Field::Delimiter))
+            .map_err(|error| Answer::new(Code::TooLong).saying(error.to_string()))?;
+        if records.is_empty() {
+            return Err(Answer::new(Code::BodyBlank));
+        }
+        if records.iter().any(|record| record.len() > longest) {
+            let words = format!("a record is longer than the {longest} bytes its topic takes");
+            return Err(Answer::new(Code::TooLong).saying(words));
+        }
+        if i64::try_from(records.len()) != Ok(count.max(1)) {
+            stream.counters.count_mismatch.add(1);
+        }
+        hold(&mut charge, &records)?;
+        let (delivery, verdict) = Delivery::new(records.len(), Arc::clone(&stream.counters), charge);
+        stream.outlet.submit(&self.meta(fields, peer), &records, &delivery);
+        Ok(verdict)
+    }
+
+    fn meta(&self, fields: &Fields<'_>, peer: &Peer) -> Meta {
+        let received = now();
+        Meta {
+            received,
+            event_time: fields.get(Field::Dt).and_then(integer).unwrap_or(received),
+            client: peer.client,
+            node: self.intake.node_ip.unwrap_or(peer.node),
+            audit_version: fields.get(Field::AuditVersion).and_then(integer),
+        }
+    }
+
+    /// Counts the answer and makes it a response.
+    fn finish(self, mut answer: Answer) -> Response {
+        match &self.stream {
+            Some(stream) => {
+                stream.counters.answered(answer.code);
+                answer.success = stream.spec.success_code;
+            }
+            None => self.intake.counters.answered(answer.code),
+        }
+        answer.close |= self.intake.lifecycle.is_draining();
+        if answer.callback.is_none() {
+            answer.callback = self.callback;
+        }
+        answer.into_response()
+    }
+}
+
+/// The parameters of a report: a form's override the query's.
+struct Fields<'a> {
+    query: &'a Form,
+    form: &'a Form,
+}
+
+impl<'a> Fields<'a> {
+    fn get(&self, field: Field) -> Option<&'a [u8]> {
+        self.form.get(field).or_else(|| self.query.get(field))
+    }
+
+    /// An id that is there and not blank.
+    fn id(&self, field: Field) -> Option<&'a str> {
+        let id = self.get(field).filter(|id| !is_blank(id))?;
+        std::str::from_utf8(id).ok()
+    }
+}
+
+fn check_method(method: &Method) -> Result<(), Answer> {
+    if matches!(*method, Method::GET | Method::POST) { Ok(()) } else { Err(Answer::new(Code::Method)) }
+}
+
+fn query_of(uri: &Uri) -> Result<Form, Answer> {
+    let query = uri.query().unwrap_or_default();
+    Form::decode(query.as_bytes().to_vec())
+        .map_err(|error| Answer::new(Code::Uri).saying(format!("query: {error}")))
+}
+
+/// The function to wrap the answer with; a blank one is none.
+fn callback_of(form: &Form) -> Result<Option<String>, Answer> {
+    match form.get(Field::Callback) {
+        Some(name) if is_callback(name) => Ok(Some(String::from_utf8_lossy(name).into_owned())),
+        Some(name) if !is_blank(name) => {
+            Err(Answer::new(Code::Form).saying("callback is not the name of a function"))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn no_topic(stream: &Stream) -> Answer {
+    let why = stream.outlet.health().trouble.map(|trouble| trouble.message);
+    let why = why.map_or(Cow::Borrowed("the topic is not ready"), Cow::Owned);
+    Answer::new(Code::NoTopic).saying(format!("nothing was stored: {why}"))
+}
+
+/// Charges what the records take while they wait, instead of what the form took.
+fn hold(charge: &mut Charge, records: &[&[u8]]) -> Result<(), Answer> {
+    let bytes: usize = records.iter().map(|record| record.len()).sum();
+    let needed = bytes as u64 + RECORD_OVERHEAD * records.len() as u64;
+    if needed > charge.bytes() {
+        charge.grow(needed - charge.bytes()).map_err(|_| Answer::new(Code::Busy))?;
+    } else {
+        charge.settle_at(needed);
+    }
+    Ok(())
+}
+
+/// Waits for what a report comes to, not longer than its sink may take and a little more.
+async fn wait(stream: &Stream, verdict: oneshot::Receiver<Verdict>) -> Outcome {
+    let limit = Duration::from_millis(stream.delivery_timeout_ms) + ANSWER_MARGIN;
+    match tokio::time::timeout(limit, verdict).await {
+        Ok(Ok(verdict)) => verdict.outcome(),
+        // No verdict in time, or none at all: nothing is known.
+        Ok(Err(_)) | Err(_) => Outcome::Unknown,
+    }
+}
+
+fn answer_of(outcome: Outcome) -> Answer {
+    Answer::new(match outcome {
+        Outcome::Stored => Code::Ok,
+        Outcome::NotStored(Cause::Busy) => Code::Busy,
+        Outcome::NotStored(Cause::Refused) => Code::Refused,
+        Outcome::NotStored(Cause::NoTopic) => Code::NoTopic,
+        Outcome::Unknown => Code::Unknown,
+    })
+}
+
+/// Milliseconds since the epoch.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

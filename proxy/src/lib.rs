@@ -1,0 +1,23 @@
+//! The proxy: takes reports over HTTP, hands their records to a sink, and answers what they came to.
+//! It needs no operator and no API server to go on; it never calls stored what is not.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`args`], [`app`] | the command line, and the parts put together |
+//! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
+//! | [`intake`] → [`admit`] → [`sink`] | the way of a report, in that order |
+//! | [`counters`], [`status`], [`admin`] | what the node says of itself |
+//! | [`lifecycle`] | how it leaves |
+
+pub mod admin;
+pub mod admit;
+pub mod app;
+pub mod args;
+pub mod catalog;
+pub mod config;
+pub mod counters;
+pub mod intake;
+pub mod lifecycle;
+pub mod secrets;
+pub mod sink;
+pub mod status;

@@ -1,0 +1,156 @@
+//! The Secrets mounted into the node: `<directory>/<secret>/<key>`, read whole and kept in memory.
+//! Nothing here is ever logged; only names are shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+/// The longest value read.
+const MAX_VALUE: u64 = 1 << 20;
+/// How many files are read at most.
+const MAX_FILES: usize = 1024;
+
+/// What was found in the directory of Secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    values: BTreeMap<(String, String), Vec<u8>>,
+}
+
+/// A Secret or one of its keys is not there or can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Not found.
+    #[error("secret {secret:?} has no key {key:?}, or is not mounted")]
+    Missing {
+        /// Its name.
+        secret: String,
+        /// The key wanted.
+        key: &'static str,
+    },
+    /// Not UTF-8.
+    #[error("key {key:?} of secret {secret:?} is not text")]
+    NotText {
+        /// Its name.
+        secret: String,
+        /// The key wanted.
+        key: &'static str,
+    },
+}
+
+impl Secrets {
+    /// Reads every Secret below `directory`. What can't be read is left out, and so is found missing
+    /// when it is wanted.
+    #[must_use]
+    pub fn read(directory: &Path) -> Self {
+        let mut values = BTreeMap::new();
+        for (secret, path) in entries(directory) {
+            for (key, path) in entries(&path) {
+                if values.len() >= MAX_FILES {
+                    break;
+                }
+                if let Some(value) = read_value(&path) {
+                    values.insert((secret.clone(), key), value);
+                }
+            }
+        }
+        Self { values }
+    }
+
+    /// The text of a key, without a line end after it.
+    ///
+    /// # Errors
+    /// [`SecretError`] names the Secret and the key.
+    pub fn text(&self, secret: &str, key: &'static str) -> Result<&str, SecretError> {
+        let bytes = self
+            .values
+            .get(&(secret.to_owned(), key.to_owned()))
+            .ok_or_else(|| SecretError::Missing { secret: secret.to_owned(), key })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| SecretError::NotText { secret: secret.to_owned(), key })?;
+        Ok(text.trim_end_matches(['\r', '\n']))
+    }
+
+    /// A digest of the named Secrets' contents, to tell a change.
+    #[must_use]
+    pub fn digest(&self, names: &[&str]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for ((secret, key), value) in &self.values {
+            if names.contains(&secret.as_str()) {
+                for part in [secret.as_bytes(), key.as_bytes(), value] {
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part);
+                }
+            }
+        }
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// Names and paths below a directory, sorted; Kubernetes' own `..data` links are passed over.
+fn entries(directory: &Path) -> Vec<(String, std::path::PathBuf)> {
+    let Ok(listing) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut found: Vec<_> = listing
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
+        .filter(|(name, _)| !name.starts_with('.'))
+        .collect();
+    found.sort();
+    found
+}
+
+fn read_value(path: &Path) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(MAX_VALUE + 1).read_to_end(&mut value).ok()?;
+    (value.len() as u64 <= MAX_VALUE).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("login")).unwrap();
+        std::fs::write(directory.path().join("login/password"), "hush-hush\n").unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_key_is_read_without_its_line_end() {
+        let secrets = Secrets::read(directory().path());
+        assert_eq!(secrets.text("login", "password"), Ok("hush-hush"));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let error = Secrets::read(directory().path()).text("login", "username").unwrap_err();
+        assert_eq!(error.to_string(), r#"secret "login" has no key "username", or is not mounted"#);
+    }
+
+    #[test]
+    fn the_digest_changes_with_the_content_of_the_named_secrets_only() {
+        let directory = directory();
+        let before = Secrets::read(directory.path());
+        std::fs::write(directory.path().join("login/password"), "other").unwrap();
+        let after = Secrets::read(directory.path());
+        assert_ne!(before.digest(&["login"]), after.digest(&["login"]));
+        assert_eq!(before.digest(&["else"]), after.digest(&["else"]));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let shown = format!("{:?}", Secrets::read(directory().path()));
+        assert!(shown.contains("password") && !shown.contains("hush"), "{shown}");
+    }
+}

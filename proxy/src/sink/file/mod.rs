@@ -1,0 +1,132 @@
+//! Files: one directory a sink, one run of NDJSON segments a stream.
+//! A record is stored when its file was synced; files are never deleted here.
+
+mod line;
+mod segment;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use writer::Writer;
+
+use crate::sink::{Delivery, Meta};
+use writer::{Job, Target};
+
+/// One stream's way into its file.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    writer: Arc<Writer>,
+    group_id: Arc<str>,
+    stream_id: Arc<str>,
+    target: Target,
+}
+
+impl Outlet {
+    /// The way of a stream into its file.
+    #[must_use]
+    pub fn new(writer: &Arc<Writer>, group_id: &str, stream_id: &str) -> Self {
+        Self {
+            writer: Arc::clone(writer),
+            group_id: group_id.into(),
+            stream_id: stream_id.into(),
+            target: Arc::new(Path::new(group_id).join(stream_id)),
+        }
+    }
+
+    /// Hands over the records of a report.
+    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+        let bytes: usize = records.iter().map(|record| record.len()).sum();
+        let mut lines = Vec::with_capacity(bytes + records.len() * 320);
+        for record in records {
+            line::write(&mut lines, &self.group_id, &self.stream_id, meta, record);
+        }
+        self.writer.enqueue(Job {
+            target: Arc::clone(&self.target),
+            lines,
+            records: records.iter().map(|record| record.len()).collect(),
+            delivery: Arc::clone(delivery),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::admit::Budget;
+    use crate::sink::{Cause, Outcome, Verdict};
+
+    const META: Meta = Meta {
+        received: 0,
+        event_time: 0,
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        node: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        audit_version: None,
+    };
+
+    async fn submit(outlet: &Outlet, records: &[&[u8]]) -> Verdict {
+        let (delivery, verdict) = Delivery::new(records.len(), Arc::default(), Budget::new(0).open());
+        outlet.submit(&META, records, &delivery);
+        drop(delivery);
+        verdict.await.unwrap()
+    }
+
+    fn start(directory: &Path, max_bytes: u64) -> (Arc<Writer>, tokio::task::JoinHandle<()>) {
+        Writer::start(PathBuf::from(directory), max_bytes)
+    }
+
+    #[tokio::test]
+    async fn records_are_lines_of_the_streams_file_once_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, task) = start(directory.path(), 1 << 20);
+        let outlet = Outlet::new(&writer, "g", "s");
+        assert_eq!(submit(&outlet, &[b"one", b"two"]).await.outcome(), Outcome::Stored);
+        let text = std::fs::read_to_string(directory.path().join("g/s/00000001.ndjson")).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        writer.retire();
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn at_max_bytes_records_are_refused_and_nothing_is_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, _task) = start(directory.path(), 500);
+        let outlet = Outlet::new(&writer, "g", "s");
+        assert_eq!(submit(&outlet, &[b"one"]).await.outcome(), Outcome::Stored);
+        let full = submit(&outlet, &[&[b'x'; 500]]).await.outcome();
+        assert_eq!(full, Outcome::NotStored(Cause::Busy));
+        assert!(writer.trouble().unwrap().contains("maxBytes"));
+        assert_eq!(submit(&outlet, &[b"two"]).await.outcome(), Outcome::Stored);
+        assert_eq!(writer.trouble(), None);
+        writer.retire();
+    }
+
+    #[tokio::test]
+    async fn a_directory_in_use_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, _task) = start(directory.path(), 1 << 20);
+        assert_eq!(submit(&Outlet::new(&first, "g", "s"), &[b"x"]).await.outcome(), Outcome::Stored);
+        let (second, _task) = start(directory.path(), 1 << 20);
+        let refused = submit(&Outlet::new(&second, "g", "s"), &[b"x"]).await.outcome();
+        assert_eq!(refused, Outcome::NotStored(Cause::Busy));
+        assert!(second.trouble().unwrap().contains("another process"));
+        first.retire();
+        second.retire();
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_the_writer_retires_is_still_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, task) = start(directory.path(), 1 << 20);
+        let outlet = Outlet::new(&writer, "g", "s");
+        let (delivery, verdict) = Delivery::new(1, Arc::default(), Budget::new(0).open());
+        outlet.submit(&META, &[b"x"], &delivery);
+        drop(delivery);
+        writer.retire();
+        task.await.unwrap();
+        assert_eq!(verdict.await.unwrap().outcome(), Outcome::Stored);
+    }
+}

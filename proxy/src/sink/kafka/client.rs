@@ -1,0 +1,144 @@
+//! The librdkafka configuration of a connection: what the product sets, what the fleet may set, and
+//! the Secrets. See `docs/kafka.md` for why each is what it is.
+
+use rdkafka::ClientConfig;
+use sluice_wire::document::KafkaSink;
+
+use super::outcome::RETRY_BACKOFF;
+use crate::secrets::{SecretError, Secrets};
+
+/// How long a broker may take over one produce request, in milliseconds.
+const REQUEST_TIMEOUT_MS: u64 = 3_000;
+/// Room beside the longest body for key, headers and framing of one record, in bytes.
+pub(crate) const RECORD_ROOM: u64 = 64 << 10;
+
+/// What a connection's queue must hold, from the node's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// The node's budget of bytes in flight.
+    pub inflight_bytes: u64,
+    /// The longest body any stream takes, in bytes.
+    pub longest_body: u64,
+}
+
+/// Properties that both producers and the topic checks connect with.
+pub(super) fn connect(sink: &KafkaSink, secrets: &Secrets) -> Result<ClientConfig, SecretError> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &sink.bootstrap_servers)
+        .set("client.id", "sluice-proxy")
+        .set("allow.auto.create.topics", "false")
+        .set("socket.nagle.disable", "true")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.timeout.ms", (REQUEST_TIMEOUT_MS + 2_000).to_string())
+        .set("socket.connection.setup.timeout.ms", "5000")
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("log.connection.close", "false");
+    for (name, value) in &sink.properties {
+        config.set(name, value);
+    }
+    let protocol = match (&sink.tls, &sink.sasl) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    config.set("security.protocol", protocol);
+    if let Some(tls) = &sink.tls {
+        match &tls.ca_secret {
+            Some(secret) => config.set("ssl.ca.pem", secrets.text(secret, "ca.crt")?),
+            None => config.set("ssl.ca.location", "probe"),
+        };
+        if let Some(secret) = &tls.cert_secret {
+            config.set("ssl.certificate.pem", secrets.text(secret, "tls.crt")?);
+            config.set("ssl.key.pem", secrets.text(secret, "tls.key")?);
+        }
+    }
+    if let Some(sasl) = &sink.sasl {
+        config.set("sasl.mechanisms", sasl.mechanism.name());
+        config.set("sasl.username", secrets.text(&sasl.secret, "username")?);
+        config.set("sasl.password", secrets.text(&sasl.secret, "password")?);
+    }
+    Ok(config)
+}
+
+/// The producer's properties on top of [`connect`]'s. `batch_bytes` bounds a batch of several records.
+pub(super) fn producer(
+    mut config: ClientConfig,
+    sink: &KafkaSink,
+    capacity: Capacity,
+    batch_bytes: usize,
+) -> ClientConfig {
+    let timeout = sink.delivery_timeout_ms;
+    // Every record is charged at least `RECORD_OVERHEAD`, so these bounds lie above what the budget
+    // admits and the queue never fills.
+    let records = capacity.inflight_bytes / crate::sink::RECORD_OVERHEAD + 1_024;
+    let kbytes = (capacity.inflight_bytes / 1_024 + RECORD_ROOM).min(2_097_151);
+    let longest = (capacity.longest_body + RECORD_ROOM).clamp(1_000, 1_000_000_000);
+    if !sink.properties.contains_key("linger.ms") {
+        config.set("linger.ms", "1");
+    }
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("partitioner", "murmur2_random")
+        .set("message.timeout.ms", timeout.to_string())
+        .set("request.timeout.ms", REQUEST_TIMEOUT_MS.min(timeout).to_string())
+        .set("message.max.bytes", longest.to_string())
+        .set("batch.size", batch_bytes.to_string())
+        .set("sticky.partitioning.linger.ms", "10")
+        .set("retry.backoff.ms", RETRY_BACKOFF.as_millis().to_string())
+        .set("queue.buffering.max.messages", records.min(10_000_000).to_string())
+        .set("queue.buffering.max.kbytes", kbytes.to_string());
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sluice_wire::document::{Sasl, SaslMechanism, Tls};
+
+    use super::*;
+
+    fn sink() -> KafkaSink {
+        KafkaSink {
+            bootstrap_servers: "broker:9092".to_owned(),
+            tls: None,
+            sasl: None,
+            delivery_timeout_ms: 8_000,
+            properties: BTreeMap::new(),
+        }
+    }
+
+    const CAPACITY: Capacity = Capacity { inflight_bytes: 64 << 20, longest_body: 64 << 10 };
+
+    fn built(sink: &KafkaSink) -> ClientConfig {
+        producer(connect(sink, &Secrets::default()).unwrap(), sink, CAPACITY, 1_000_000)
+    }
+
+    #[test]
+    fn librdkafka_takes_what_is_set() {
+        built(&sink()).create_native_config().unwrap();
+    }
+
+    #[test]
+    fn the_fleet_may_set_linger_and_nothing_of_the_guarantees() {
+        let mut slow = sink();
+        slow.properties.insert("linger.ms".to_owned(), "20".to_owned());
+        slow.properties.insert("acks".to_owned(), "0".to_owned());
+        let config = built(&slow);
+        assert_eq!(config.get("linger.ms"), Some("20"));
+        assert_eq!(config.get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn a_missing_secret_is_named() {
+        let mut secure = sink();
+        secure.tls = Some(Tls { ca_secret: None, cert_secret: None });
+        secure.sasl = Some(Sasl { mechanism: SaslMechanism::Plain, secret: "login".to_owned() });
+        let error = connect(&secure, &Secrets::default()).unwrap_err();
+        assert!(error.to_string().contains("login"), "{error}");
+    }
+}

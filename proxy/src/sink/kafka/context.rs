@@ -1,0 +1,128 @@
+//! What librdkafka tells a producer's owner: deliveries, errors and log lines.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+use tokio::sync::Notify;
+
+use super::outcome;
+use super::topics::Topics;
+use crate::sink::{Delivery, Outcome};
+
+/// What a connection's producer, its topic checks and the outside see of each other.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) sink: String,
+    pub(super) topics: Topics,
+    /// Rung when a topic wants a check.
+    pub(super) check: Notify,
+    trouble: Mutex<Option<String>>,
+    /// Whether there is trouble, to be seen without a lock on every delivery.
+    troubled: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(sink: &str) -> Self {
+        Self { sink: sink.to_owned(), ..Self::default() }
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    /// Notes what is wrong with the connection and logs it when it is news.
+    pub(super) fn set_trouble(&self, message: &str) {
+        let mut trouble = self.lock();
+        if trouble.as_deref() != Some(message) {
+            tracing::warn!(sink = self.sink, error = message, "kafka connection in trouble");
+            *trouble = Some(message.to_owned());
+            self.troubled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn clear_trouble(&self) {
+        if self.troubled.swap(false, Ordering::Relaxed) && self.lock().take().is_some() {
+            tracing::info!(sink = self.sink, "kafka connection works again");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A report's place in a producer's queue.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) handed_over: Instant,
+}
+
+/// The context of producers and of the clients that check topics.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let sink = self.shared.sink.as_str();
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(sink, facility, message, "librdkafka");
+            }
+            _ => tracing::debug!(sink, facility, message, "librdkafka"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code();
+        let what = code.map_or_else(|| error.to_string(), |code| code.to_string());
+        self.shared.set_trouble(&format!("{what}: {}", without_duration(reason)));
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        match result {
+            Ok(message) => {
+                if self.shared.troubled.load(Ordering::Relaxed) {
+                    self.shared.clear_trouble();
+                }
+                let bytes = message.payload().map_or(0, <[u8]>::len);
+                ticket.delivery.settle(Outcome::Stored, bytes);
+            }
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code();
+                if outcome::topic_is_gone(code) {
+                    self.topic_is_gone(message.topic());
+                }
+                let outcome = outcome::of_delivery(code, ticket.handed_over.elapsed());
+                tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");
+                ticket.delivery.settle(outcome, 0);
+            }
+        }
+    }
+}
+
+impl Context {
+    fn topic_is_gone(&self, name: &str) {
+        if let Some(topic) = self.shared.topics.get(name) {
+            topic.missing(format!("topic {name:?} is gone"));
+            self.shared.check.notify_one();
+        }
+    }
+}
+
+/// librdkafka ends its reasons with how long it took, which would make every one of them news.
+fn without_duration(reason: &str) -> &str {
+    reason.split(" (after ").next().unwrap_or(reason)
+}

@@ -1,0 +1,154 @@
+//! The thread that owns a connection's producer: it makes it, serves its deliveries, makes another
+//! after a fatal error, and ends it so that every record it holds is settled.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
+
+use super::context::{Context, Shared};
+
+/// How long one round of serving deliveries lasts, and so how soon a wish is seen.
+const ROUND: Duration = Duration::from_millis(50);
+/// Between two attempts to make a producer.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// How long a purged producer may take to give everything back.
+const PURGE: Duration = Duration::from_secs(5);
+
+pub(super) type Producer = BaseProducer<Context>;
+
+/// What the driver and its connection share.
+#[derive(Default)]
+pub(super) struct Control {
+    /// The producer that takes records now.
+    pub(super) producer: ArcSwapOption<Producer>,
+    /// Set: no more records come; finish within the flush time.
+    pub(super) retire: AtomicBool,
+    /// Set: give back at once what is not acknowledged.
+    pub(super) purge: AtomicBool,
+    /// Largest batch, in bytes; a change makes another producer.
+    pub(super) batch_bytes: AtomicUsize,
+    /// Fatal errors since the start.
+    pub(super) fatal_errors: AtomicU64,
+}
+
+/// The driver of one connection.
+pub(super) struct Driver {
+    pub(super) control: Arc<Control>,
+    pub(super) shared: Arc<Shared>,
+    /// Makes the configuration of a producer with batches of at most so many bytes.
+    pub(super) config: Box<dyn Fn(usize) -> ClientConfig + Send>,
+    /// How long a retired producer is flushed.
+    pub(super) flush: Duration,
+}
+
+/// Why a producer is served no longer.
+enum End {
+    /// No more records come.
+    Retired,
+    /// Another batch size is wanted.
+    BatchSize,
+    /// librdkafka gave up.
+    Fatal,
+}
+
+impl Driver {
+    /// Runs until the connection is retired and everything handed over is settled.
+    pub(super) fn run(self) {
+        let mut ending: Vec<std::thread::JoinHandle<()>> = Vec::new();
+        while let Some((producer, batch)) = self.make() {
+            let before = self.control.producer.swap(Some(Arc::clone(&producer)));
+            ending.extend(before.map(|before| self.finish_apart(before)));
+            ending.retain(|thread| !thread.is_finished());
+            match self.serve(&producer, batch) {
+                End::BatchSize => {}
+                End::Fatal => {
+                    self.control.producer.store(None);
+                    // What is in flight can't be told any more; it comes back as unknown.
+                    producer.purge(PurgeConfig::default().queue().inflight());
+                    finish(producer, Duration::ZERO, &self.control);
+                }
+                End::Retired => break,
+            }
+        }
+        if let Some(last) = self.control.producer.swap(None) {
+            finish(last, self.flush, &self.control);
+        }
+        for thread in ending {
+            if thread.join().is_err() {
+                tracing::error!(sink = self.shared.sink, "ending a producer failed");
+            }
+        }
+    }
+
+    fn retired(&self) -> bool {
+        self.control.retire.load(Ordering::Relaxed)
+    }
+
+    /// Tries to make a producer until it works or the connection is retired.
+    fn make(&self) -> Option<(Arc<Producer>, usize)> {
+        let mut backoff = BACKOFF.0;
+        while !self.retired() {
+            let batch = self.control.batch_bytes.load(Ordering::Relaxed);
+            let context = Context { shared: Arc::clone(&self.shared) };
+            match Producer::from_config_and_context(&(self.config)(batch), context) {
+                Ok(producer) => return Some((Arc::new(producer), batch)),
+                Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),
+            }
+            let again = Instant::now() + backoff;
+            while Instant::now() < again && !self.retired() {
+                std::thread::sleep(ROUND);
+            }
+            backoff = (backoff * 2).min(BACKOFF.1);
+        }
+        None
+    }
+
+    /// Serves deliveries until the producer is to be replaced or ended.
+    fn serve(&self, producer: &Producer, batch: usize) -> End {
+        loop {
+            producer.poll(ROUND);
+            if self.retired() {
+                return End::Retired;
+            }
+            if self.control.batch_bytes.load(Ordering::Relaxed) != batch {
+                return End::BatchSize;
+            }
+            if let Some((code, reason)) = producer.client().fatal_error() {
+                self.control.fatal_errors.fetch_add(1, Ordering::Relaxed);
+                self.shared.set_trouble(&format!("fatal error, making another producer: {code}: {reason}"));
+                return End::Fatal;
+            }
+        }
+    }
+
+    /// Finishes a replaced producer beside the new one.
+    fn finish_apart(&self, producer: Arc<Producer>) -> std::thread::JoinHandle<()> {
+        let (flush, control) = (self.flush, Arc::clone(&self.control));
+        std::thread::spawn(move || finish(producer, flush, &control))
+    }
+}
+
+/// Gives a producer `flush` to deliver what it holds, takes the rest back, and drops it here, where
+/// blocking harms nobody.
+fn finish(producer: Arc<Producer>, flush: Duration, control: &Control) {
+    let deadline = Instant::now() + flush;
+    while producer.in_flight_count() > 0 && Instant::now() < deadline {
+        if control.purge.load(Ordering::Relaxed) {
+            break;
+        }
+        // Errors only by running out of time, which the loop itself watches.
+        let _ = producer.flush(ROUND);
+    }
+    producer.purge(PurgeConfig::default().queue().inflight());
+    let deadline = Instant::now() + PURGE;
+    // Others hold the producer only while they hand over one report.
+    while (producer.in_flight_count() > 0 || Arc::strong_count(&producer) > 1) && Instant::now() < deadline {
+        producer.poll(Duration::from_millis(5));
+    }
+    drop(producer);
+}

@@ -1,0 +1,189 @@
+//! Kafka: one connection a sink, one idempotent producer with acks=all in it.
+//! A record is stored when the broker acknowledged it; nothing else is called stored.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `client` | librdkafka's configuration |
+//! | `properties` | what of it a fleet may set |
+//! | `driver` | the thread that owns the producer |
+//! | `context` | what librdkafka calls back |
+//! | `outcome` | what its errors mean for a record |
+//! | `topics`, `checker` | which topics are there, and the task that looks |
+
+mod checker;
+mod client;
+mod context;
+mod driver;
+mod headers;
+mod outcome;
+mod properties;
+mod topics;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rdkafka::producer::BaseRecord;
+use sluice_wire::document::{CreateTopic, KafkaSink};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use client::Capacity;
+pub use properties::{PropertyError, check as check_properties};
+pub use topics::Topic;
+
+use crate::secrets::Secrets;
+use crate::sink::{Cause, Delivery, Meta, Outcome};
+use checker::Checker;
+use context::{Shared, Ticket};
+use driver::{Control, Driver};
+use topics::Wanted;
+
+/// Largest batch of several records, in bytes (librdkafka's own default).
+const BATCH_BYTES: usize = 1_000_000;
+
+/// A running connection to a Kafka cluster.
+pub struct Connection {
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    stop: CancellationToken,
+}
+
+/// What a connection runs on; ended by [`Tasks::join`] after [`Connection::retire`].
+#[derive(Debug, Default)]
+pub struct Tasks {
+    driver: Option<JoinHandle<()>>,
+    checker: Option<JoinHandle<()>>,
+}
+
+impl Connection {
+    /// Connects in the background. Where a Secret is missing the connection takes nothing and says so;
+    /// it is to be replaced when the Secret appears.
+    ///
+    /// Must be called within a tokio runtime.
+    #[must_use]
+    pub fn start(name: &str, sink: &KafkaSink, secrets: &Secrets, capacity: Capacity) -> (Arc<Self>, Tasks) {
+        let shared = Arc::new(Shared::new(name));
+        let control = Arc::new(Control::default());
+        control.batch_bytes.store(BATCH_BYTES, Ordering::Relaxed);
+        let stop = CancellationToken::new();
+        let connection =
+            Self { shared: Arc::clone(&shared), control: Arc::clone(&control), stop: stop.clone() };
+        let config = match client::connect(sink, secrets) {
+            Ok(config) => config,
+            Err(error) => {
+                shared.set_trouble(&error.to_string());
+                return (Arc::new(connection), Tasks::default());
+            }
+        };
+        let (base, spec) = (config.clone(), sink.clone());
+        let driver = Driver {
+            control: Arc::clone(&control),
+            shared: Arc::clone(&shared),
+            config: Box::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
+            flush: Duration::from_millis(sink.delivery_timeout_ms),
+        };
+        let checker = Checker { shared, control, config, stop };
+        let tasks = Tasks {
+            driver: Some(tokio::task::spawn_blocking(move || driver.run())),
+            checker: Some(tokio::spawn(checker.run())),
+        };
+        (Arc::new(connection), tasks)
+    }
+
+    /// A stream's way to a topic. `longest_body` in bytes.
+    #[must_use]
+    pub fn outlet(self: &Arc<Self>, topic: &str, create: Option<CreateTopic>, longest_body: u64) -> Outlet {
+        let topic = self.shared.topics.join(topic, Wanted { create, longest_body });
+        if topic.longest_record().is_none() {
+            self.shared.check.notify_one();
+        }
+        Outlet { connection: Arc::clone(self), topic }
+    }
+
+    /// What is wrong with the connection, in words a person can act on.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.trouble()
+    }
+
+    /// Fatal producer errors since the connection was started.
+    #[must_use]
+    pub fn fatal_errors(&self) -> u64 {
+        self.control.fatal_errors.load(Ordering::Relaxed)
+    }
+
+    /// No more records come: deliver what is held within the delivery timeout, then take the rest back.
+    pub fn retire(&self) {
+        self.stop.cancel();
+        self.control.retire.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes back at once what is not acknowledged yet; for a retired connection.
+    pub fn purge(&self) {
+        self.control.purge.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("sink", &self.shared.sink).finish_non_exhaustive()
+    }
+}
+
+impl Tasks {
+    /// Waits until the connection's thread and task have ended.
+    pub async fn join(self) {
+        for task in [self.checker, self.driver].into_iter().flatten() {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of a kafka connection failed");
+            }
+        }
+    }
+}
+
+/// One stream's way into its topic.
+#[derive(Clone, Debug)]
+pub struct Outlet {
+    connection: Arc<Connection>,
+    topic: Arc<Topic>,
+}
+
+impl Outlet {
+    /// The longest record taken now, in bytes; `None` while the topic is not known to be there.
+    #[must_use]
+    pub fn longest_record(&self) -> Option<usize> {
+        self.topic.longest_record()
+    }
+
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// Hands over the records of a report.
+    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+        let producer = self.connection.control.producer.load();
+        let Some(producer) = producer.as_ref() else {
+            for record in records {
+                delivery.settle(Outcome::NotStored(Cause::Busy), record.len());
+            }
+            return;
+        };
+        let handed_over = Instant::now();
+        for &value in records {
+            let ticket = Ticket { delivery: Arc::clone(delivery), handed_over };
+            let record: BaseRecord<'_, [u8], [u8], _> =
+                BaseRecord::with_opaque_to(self.topic.name(), Box::new(ticket))
+                    .payload(value)
+                    .timestamp(meta.received)
+                    .headers(headers::of(meta));
+            if let Err((error, _)) = producer.send(record) {
+                let outcome = outcome::of_handover(error.rdkafka_error_code());
+                tracing::debug!(topic = self.topic.name(), %error, ?outcome, "record not handed over");
+                delivery.settle(outcome, value.len());
+            }
+        }
+    }
+}

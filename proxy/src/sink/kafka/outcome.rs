@@ -1,0 +1,105 @@
+//! What an error of librdkafka means for a record: surely not stored, or unknown.
+//!
+//! Two things make a refusal certain. First its kind: the broker says that it did not append. Second
+//! that this was the only attempt: an attempt before it may have been appended although its answer
+//! was lost, and the safe API does not tell attempts apart. librdkafka waits `retry.backoff.ms`, less
+//! 20 % jitter, before it tries again, so a refusal sooner than that is one of the first attempt.
+//! A later one is unknown.
+
+use std::time::Duration;
+
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::sink::{Cause, Outcome};
+
+/// `retry.backoff.ms` of every producer.
+pub(super) const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+/// A refusal within this time of the hand-over belongs to the first attempt.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(75);
+
+/// The outcome of a record that the producer would not take. None was sent, so all are certain.
+pub(super) fn of_handover(code: Option<RDKafkaErrorCode>) -> Outcome {
+    use RDKafkaErrorCode as E;
+    Outcome::NotStored(match code {
+        Some(E::UnknownTopic | E::UnknownPartition) => Cause::NoTopic,
+        Some(E::MessageSizeTooLarge) => Cause::Refused,
+        _ => Cause::Busy,
+    })
+}
+
+/// The outcome of a record that the producer took and gave back with an error `since` its hand-over.
+pub(super) fn of_delivery(code: Option<RDKafkaErrorCode>, since: Duration) -> Outcome {
+    use RDKafkaErrorCode as E;
+    let Some(code) = code else { return Outcome::Unknown };
+    let cause = match code {
+        // Taken back from the queue; a retry waits there too, and so only a young record is certain.
+        E::PurgeQueue => Cause::Busy,
+        E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownPartition => Cause::NoTopic,
+        E::MessageSizeTooLarge
+        | E::MessageBatchTooLarge
+        | E::TopicAuthorizationFailed
+        | E::ClusterAuthorizationFailed
+        | E::InvalidTopic
+        | E::InvalidRequiredAcks
+        | E::InvalidRecord
+        | E::PolicyViolation
+        | E::InvalidTimestamp
+        | E::NotEnoughReplicas
+        | E::UnsupportedForMessageFormat => Cause::Refused,
+        _ => return Outcome::Unknown,
+    };
+    if since < FIRST_ATTEMPT { Outcome::NotStored(cause) } else { Outcome::Unknown }
+}
+
+/// Whether the error says that the topic is gone.
+pub(super) fn topic_is_gone(code: Option<RDKafkaErrorCode>) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        Some(E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownPartition | E::UnknownTopicId)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(5);
+    const LATE: Duration = Duration::from_millis(80);
+
+    #[test]
+    fn a_first_refusal_is_certain_and_a_later_one_is_not() {
+        for code in [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::MessageSizeTooLarge] {
+            assert_eq!(of_delivery(Some(code), SOON), Outcome::NotStored(Cause::Refused));
+            assert_eq!(of_delivery(Some(code), LATE), Outcome::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_retry_can_not_begin_within_the_time_of_a_first_attempt() {
+        assert!(FIRST_ATTEMPT < RETRY_BACKOFF.mul_f64(0.8));
+    }
+
+    #[test]
+    fn a_timeout_is_unknown_however_soon() {
+        for code in [
+            RDKafkaErrorCode::MessageTimedOut,
+            RDKafkaErrorCode::RequestTimedOut,
+            RDKafkaErrorCode::PurgeInflight,
+            RDKafkaErrorCode::NotEnoughReplicasAfterAppend,
+            RDKafkaErrorCode::OutOfOrderSequenceNumber,
+            RDKafkaErrorCode::BrokerTransportFailure,
+            RDKafkaErrorCode::Fatal,
+        ] {
+            assert_eq!(of_delivery(Some(code), SOON), Outcome::Unknown, "{code:?}");
+        }
+        assert_eq!(of_delivery(None, SOON), Outcome::Unknown);
+    }
+
+    #[test]
+    fn what_was_never_handed_over_is_never_unknown() {
+        assert_eq!(of_handover(Some(RDKafkaErrorCode::QueueFull)), Outcome::NotStored(Cause::Busy));
+        assert_eq!(of_handover(None), Outcome::NotStored(Cause::Busy));
+    }
+}

@@ -1,0 +1,178 @@
+//! What is known of each topic a connection produces to. Records go only to a topic that a check has
+//! seen; a topic found missing by a delivery is closed until a check sees it again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_wire::document::CreateTopic;
+
+use crate::sink::{Health, NotReady};
+
+/// What a single record adds to its own bytes in a batch: the batch's header (61 bytes), lengths and
+/// offsets of the record, and the headers of the contract.
+const RECORD_FRAME: usize = 512;
+
+/// A topic of a connection, shared by the streams that name it.
+#[derive(Debug)]
+pub struct Topic {
+    name: String,
+    /// Longest record taken; 0 while the topic is not known to be there.
+    longest: AtomicUsize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    wanted: Wanted,
+    health: Health,
+}
+
+/// What a stream wants of its topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// How to make it when it is missing.
+    pub create: Option<CreateTopic>,
+    /// The longest body a stream sends to it, in bytes.
+    pub longest_body: u64,
+}
+
+/// What a check found of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub replicas: u32,
+    pub min_insync_replicas: Option<u32>,
+    pub max_message_bytes: usize,
+}
+
+impl Topic {
+    fn new(name: &str, wanted: Wanted) -> Arc<Self> {
+        let health = Health {
+            trouble: Some(NotReady { message: "the topic has not been checked yet".to_owned() }),
+            ..Health::default()
+        };
+        Arc::new(Self {
+            name: name.to_owned(),
+            longest: AtomicUsize::new(0),
+            state: Mutex::new(State { wanted, health }),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The longest record taken, in bytes; `None` while the topic is not known to be there.
+    #[must_use]
+    pub fn longest_record(&self) -> Option<usize> {
+        match self.longest.load(Ordering::Relaxed) {
+            0 => None,
+            longest => Some(longest),
+        }
+    }
+
+    /// What the checks found.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.lock().health.clone()
+    }
+
+    pub(super) fn wanted(&self) -> Wanted {
+        self.lock().wanted.clone()
+    }
+
+    pub(super) fn seen(&self, seen: Seen) {
+        let mut state = self.lock();
+        state.health = Health {
+            trouble: None,
+            replicas: Some(seen.replicas),
+            min_insync_replicas: seen.min_insync_replicas,
+        };
+        let longest = seen.max_message_bytes.saturating_sub(RECORD_FRAME).max(1);
+        self.longest.store(longest, Ordering::Relaxed);
+    }
+
+    /// Closes the topic: records are refused until a check sees it again.
+    pub(super) fn missing(&self, message: String) {
+        let mut state = self.lock();
+        state.health = Health { trouble: Some(NotReady { message }), ..Health::default() };
+        self.longest.store(0, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The topics of a connection by name.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    by_name: Mutex<BTreeMap<String, Arc<Topic>>>,
+}
+
+impl Topics {
+    /// The topic of that name, made known when it is new.
+    pub(super) fn join(&self, name: &str, wanted: Wanted) -> Arc<Topic> {
+        let mut by_name = self.lock();
+        if let Some(topic) = by_name.get(name) {
+            let mut state = topic.lock();
+            state.wanted.longest_body = state.wanted.longest_body.max(wanted.longest_body);
+            if wanted.create.is_some() {
+                state.wanted.create = wanted.create;
+            }
+            drop(state);
+            return Arc::clone(topic);
+        }
+        let topic = Topic::new(name, wanted);
+        by_name.insert(name.to_owned(), Arc::clone(&topic));
+        topic
+    }
+
+    /// Forgets the topics that nobody else holds.
+    pub(super) fn forget_unused(&self) {
+        self.lock().retain(|_, topic| Arc::strong_count(topic) > 1);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.lock().get(name).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Topic>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Topic>>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_takes_records_only_after_a_check_has_seen_it() {
+        let topics = Topics::default();
+        let topic = topics.join("t", Wanted::default());
+        assert_eq!(topic.longest_record(), None);
+        topic.seen(Seen { replicas: 1, min_insync_replicas: Some(1), max_message_bytes: 10_000 });
+        assert_eq!(topic.longest_record(), Some(10_000 - RECORD_FRAME));
+        topic.missing("gone".to_owned());
+        assert_eq!(topic.longest_record(), None);
+        assert_eq!(topic.health().trouble.unwrap().message, "gone");
+    }
+
+    #[test]
+    fn streams_of_one_topic_share_what_is_known() {
+        let topics = Topics::default();
+        let first = topics.join("t", Wanted { create: None, longest_body: 10 });
+        let second = topics.join("t", Wanted { create: Some(CreateTopic::default()), longest_body: 5 });
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(first.wanted(), Wanted { create: Some(CreateTopic::default()), longest_body: 10 });
+        drop((first, second));
+        topics.forget_unused();
+        assert!(topics.get("t").is_none());
+    }
+}

@@ -1,0 +1,109 @@
+//! Puts records where they are kept and says what each one came to: stored, surely not, or unknown.
+//! It must not know how a record arrived, nor how its outcome is answered.
+
+pub mod delivery;
+pub mod file;
+pub mod kafka;
+mod set;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sluice_wire::status::SinkStatus;
+
+pub use delivery::{Cause, Delivery, Outcome, Verdict};
+pub use set::{SinkError, SinkSet};
+
+/// What a sink costs in memory for each record it holds, beside the record's own bytes.
+pub const RECORD_OVERHEAD: u64 = 1024;
+
+/// What is known of a report beside its records; times in milliseconds since the epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// When the report was received.
+    pub received: i64,
+    /// What the producer says its time is (`dt`), else the time of receipt.
+    pub event_time: i64,
+    /// The producer's address.
+    pub client: IpAddr,
+    /// The node's own address.
+    pub node: IpAddr,
+    /// The producer's `auditVersion`, if it is a number.
+    pub audit_version: Option<i64>,
+}
+
+/// Why a stream can't take records now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotReady {
+    /// What is wrong, in words a person can act on.
+    pub message: String,
+}
+
+/// One stream's way into its sink.
+#[derive(Clone, Debug)]
+pub enum Outlet {
+    /// A topic.
+    Kafka(kafka::Outlet),
+    /// A file.
+    File(file::Outlet),
+}
+
+impl Outlet {
+    /// The longest record taken now, in bytes; `None` where the stream's topic is not known to be there.
+    #[must_use]
+    pub fn longest_record(&self) -> Option<usize> {
+        match self {
+            Self::Kafka(outlet) => outlet.longest_record(),
+            Self::File(_) => Some(usize::MAX),
+        }
+    }
+
+    /// Hands over the records of a report. Each is settled on `delivery` exactly once, sooner or later.
+    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+        match self {
+            Self::Kafka(outlet) => outlet.submit(meta, records, delivery),
+            Self::File(outlet) => outlet.submit(meta, records, delivery),
+        }
+    }
+
+    /// What the checks of the stream's topic found.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self {
+            Self::Kafka(outlet) => outlet.topic().health(),
+            Self::File(_) => Health::default(),
+        }
+    }
+}
+
+/// What the checks of a stream's topic found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What is wrong; `None` when records are taken.
+    pub trouble: Option<NotReady>,
+    /// Replicas of its partitions, the fewest.
+    pub replicas: Option<u32>,
+    /// `min.insync.replicas`, where it could be read.
+    pub min_insync_replicas: Option<u32>,
+}
+
+/// A running sink.
+#[derive(Clone, Debug)]
+pub enum Sink {
+    /// A Kafka cluster.
+    Kafka(Arc<kafka::Connection>),
+    /// A directory.
+    File(Arc<file::Writer>),
+}
+
+impl Sink {
+    /// How the sink named `name` is doing.
+    #[must_use]
+    pub fn status(&self, name: &str) -> SinkStatus {
+        let message = match self {
+            Self::Kafka(connection) => connection.trouble(),
+            Self::File(writer) => writer.trouble(),
+        };
+        SinkStatus { name: name.to_owned(), ready: message.is_none(), message: message.unwrap_or_default() }
+    }
+}

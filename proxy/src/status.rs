@@ -1,0 +1,108 @@
+//! What the node says of itself, put together from its parts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluice_wire::status::{NodeState, NodeStatus, SinkStatus, StreamStatus};
+
+use crate::admit::{Budget, Gate};
+use crate::catalog::{Catalog, Current, Stream};
+use crate::config::ConfigState;
+use crate::intake::NodeCounters;
+use crate::lifecycle::Lifecycle;
+use crate::sink::{Sink, SinkSet};
+
+/// The running sinks, seen from outside their owner.
+#[derive(Clone, Debug, Default)]
+pub struct SinkView(Arc<Mutex<Vec<(String, Sink)>>>);
+
+impl SinkView {
+    /// Shows these sinks from now on.
+    pub fn set(&self, sinks: &SinkSet) {
+        let seen = sinks.iter().map(|(name, sink)| (name.to_owned(), sink.clone())).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// The running sinks by name.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<(String, Sink)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The parts of a node that tell about it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The catalog in effect.
+    pub catalog: Current,
+    /// The budget of bytes in flight.
+    pub budget: Arc<Budget>,
+    /// The limit on connections.
+    pub gate: Arc<Gate>,
+    /// How the configuration is doing.
+    pub config: Arc<ConfigState>,
+    /// The running sinks.
+    pub sinks: SinkView,
+    /// Counts that belong to no stream.
+    pub counters: Arc<NodeCounters>,
+    /// Where the node is in its life.
+    pub lifecycle: Lifecycle,
+}
+
+impl Node {
+    /// Where the node is in its life, its configuration considered.
+    #[must_use]
+    pub fn state(&self) -> NodeState {
+        if self.lifecycle.is_draining() {
+            NodeState::Draining
+        } else if self.catalog.load().is_some() {
+            NodeState::Ready
+        } else {
+            NodeState::Starting
+        }
+    }
+
+    /// The answer of `GET /status`.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let catalog = self.catalog.load();
+        NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: self.state(),
+            fleet: catalog.as_ref().map(|catalog| catalog.fleet.clone()),
+            revision: catalog.as_ref().map_or(0, |catalog| catalog.revision),
+            config_error: self.config.error(),
+            inflight_bytes: self.budget.used(),
+            connections: u64::from(self.gate.open()),
+            sinks: self.sink_statuses(),
+            streams: catalog.as_ref().map(|catalog| streams(catalog)).unwrap_or_default(),
+        }
+    }
+
+    fn sink_statuses(&self) -> Vec<SinkStatus> {
+        self.sinks.sinks().iter().map(|(name, sink)| sink.status(name)).collect()
+    }
+}
+
+fn streams(catalog: &Catalog) -> Vec<StreamStatus> {
+    let mut streams: Vec<_> = catalog.streams().map(|stream| stream_status(stream)).collect();
+    streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
+    streams
+}
+
+fn stream_status(stream: &Stream) -> StreamStatus {
+    let health = stream.outlet.health();
+    let spec = &stream.spec;
+    StreamStatus {
+        namespace: spec.namespace.clone(),
+        name: spec.name.clone(),
+        generation: spec.generation,
+        group_id: spec.group_id.clone(),
+        stream_id: spec.stream_id.clone(),
+        topic: spec.topic.clone(),
+        ready: health.trouble.is_none(),
+        message: health.trouble.map(|trouble| trouble.message).unwrap_or_default(),
+        replicas: health.replicas,
+        min_insync_replicas: health.min_insync_replicas,
+        counts: stream.counters.snapshot(),
+    }
+}
