@@ -88,6 +88,14 @@ impl Delivery {
 
     /// Notes what one record of `bytes` bytes came to. The verdict goes out with the last one.
     pub fn settle(&self, outcome: Outcome, bytes: usize) {
+        if let Some(ready) = self.settle_quietly(outcome, bytes) {
+            ready.send();
+        }
+    }
+
+    /// The same, but the verdict, once it is ready, is left to the caller to send.
+    #[must_use]
+    pub fn settle_quietly(&self, outcome: Outcome, bytes: usize) -> Option<Ready> {
         {
             let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
             let verdict = &mut result.0;
@@ -108,18 +116,26 @@ impl Delivery {
                 }
             }
         }
-        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.finish();
+        if self.open.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return None;
         }
-    }
-
-    fn finish(&self) {
         let mut result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = result.0;
-        if let Some(sender) = result.1.take() {
-            // The request's future may have left; its report is settled all the same.
-            let _ = sender.send(verdict);
-        }
+        result.1.take().map(|sender| Ready { verdict, sender })
+    }
+}
+
+/// A verdict on its way to the request that waits for it.
+#[derive(Debug)]
+pub struct Ready {
+    verdict: Verdict,
+    sender: oneshot::Sender<Verdict>,
+}
+
+impl Ready {
+    /// Sends it. The request's future may have left; its report is settled all the same.
+    pub fn send(self) {
+        let _ = self.sender.send(self.verdict);
     }
 }
 

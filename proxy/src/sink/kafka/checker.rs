@@ -1,7 +1,7 @@
 //! Looks whether a connection's topics are there, makes those that are to be made, and reads the
 //! settings that bound a record. Topics in order are looked at again now and then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -73,7 +73,7 @@ impl Checker {
         if topics.is_empty() {
             return true;
         }
-        let context = Context { shared: Arc::clone(&self.shared) };
+        let context = Context { shared: Arc::clone(&self.shared), courier: None };
         let admin = match Admin::from_config_and_context(&self.config, context) {
             Ok(admin) => Arc::new(admin),
             Err(error) => {
@@ -115,7 +115,7 @@ impl Checker {
                         "topic {:?} does not exist; create it, or set sink.create to have it created",
                         topic.name()
                     )),
-                    Some(_) => match create(admin, topic.name(), &wanted).await {
+                    Some(_) => match self.create(admin, topic.name(), &wanted).await {
                         Ok(()) => self.metadata(admin, topic.name()).await,
                         Err(error) => Err(error),
                     },
@@ -165,6 +165,29 @@ impl Checker {
         }
     }
 
+    /// Makes a topic; one that is already there is as good.
+    async fn create(&self, admin: &Arc<Admin>, name: &str, wanted: &Wanted) -> Result<(), String> {
+        let spec = wanted.create.clone().unwrap_or_default();
+        let replicas = match spec.replicas {
+            Some(replicas) => Some(replicas),
+            None => default_replicas(admin, name).await,
+        };
+        let config = topic_config(spec.config, wanted.longest_body, replicas);
+        let replication = TopicReplication::Fixed(spec.replicas.unwrap_or(-1));
+        let topic = NewTopic::new(name, spec.partitions.unwrap_or(-1), replication);
+        let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        let failed = |why: &dyn std::fmt::Display| format!("can't create topic {name:?}: {why}");
+        let results = admin.create_topics([&topic], &options()).await.map_err(|error| failed(&error))?;
+        match results.into_iter().next() {
+            Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
+                tracing::info!(sink = self.shared.sink, topic = name, "topic created");
+                Ok(())
+            }
+            Some(Err((_, code))) => Err(failed(&code)),
+            None => Err(failed(&"no answer")),
+        }
+    }
+
     /// Keeps batches of several records below the smallest topic's bound: librdkafka knows no bound by
     /// topic, and the broker would refuse whole batches.
     fn bound_batches(&self) {
@@ -174,34 +197,31 @@ impl Checker {
     }
 }
 
-/// Makes a topic; one that is already there is as good.
-async fn create(admin: &Admin, name: &str, wanted: &Wanted) -> Result<(), String> {
-    let spec = wanted.create.clone().unwrap_or_default();
-    let mut config = spec.config;
-    let max_message = wanted.longest_body + super::client::RECORD_ROOM;
-    config
-        .entry("max.message.bytes".to_owned())
-        .or_insert_with(|| max_message.max(DEFAULT_MAX_MESSAGE as u64).to_string());
-    if spec.replicas.is_some_and(|replicas| replicas >= 3) {
+/// The configuration of a topic to be made: what the stream says, and what its promise needs.
+fn topic_config(
+    mut config: BTreeMap<String, String>,
+    longest_body: u64,
+    replicas: Option<i32>,
+) -> BTreeMap<String, String> {
+    let max_message = (longest_body + super::client::RECORD_ROOM).max(DEFAULT_MAX_MESSAGE as u64);
+    config.entry("max.message.bytes".to_owned()).or_insert_with(|| max_message.to_string());
+    if replicas.is_some_and(|replicas| replicas >= 3) {
         config.entry("min.insync.replicas".to_owned()).or_insert_with(|| "2".to_owned());
     }
-    let replication = TopicReplication::Fixed(spec.replicas.unwrap_or(-1));
-    let topic = config
-        .iter()
-        .fold(NewTopic::new(name, spec.partitions.unwrap_or(-1), replication), |topic, (key, value)| {
-            topic.set(key, value)
-        });
-    match admin.create_topics([&topic], &options()).await {
-        Ok(results) => match results.into_iter().next() {
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) => {
-                tracing::info!(topic = name, "topic created");
-                Ok(())
-            }
-            Some(Err((_, code))) => Err(format!("can't create topic {name:?}: {code}")),
-            None => Err(format!("can't create topic {name:?}: no answer")),
-        },
-        Err(error) => Err(format!("can't create topic {name:?}: {error}")),
-    }
+    config
+}
+
+/// How many replicas a topic gets that says nothing of them, where the broker tells.
+async fn default_replicas(admin: &Arc<Admin>, topic: &str) -> Option<i32> {
+    let (client, topic) = (Arc::clone(admin), topic.to_owned());
+    let broker = tokio::task::spawn_blocking(move || {
+        let metadata = client.inner().fetch_metadata(Some(&topic), Timeout::After(PATIENCE)).ok()?;
+        metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id)
+    });
+    let broker = ResourceSpecifier::Broker(broker.await.ok()??);
+    let found = admin.describe_configs([&broker], &options()).await.ok()?;
+    let resource = found.into_iter().next()?.ok()?;
+    resource.get("default.replication.factor")?.value.as_deref()?.parse().ok()
 }
 
 /// `max.message.bytes` and `min.insync.replicas` by topic, where they may be read.
@@ -228,4 +248,31 @@ fn options() -> AdminOptions {
     AdminOptions::new()
         .request_timeout(Some(Timeout::After(PATIENCE)))
         .operation_timeout(Some(Timeout::After(PATIENCE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_with_three_replicas_wants_two_in_sync() {
+        let wanted = |replicas| topic_config(BTreeMap::new(), 0, replicas).remove("min.insync.replicas");
+        assert_eq!(wanted(Some(3)), Some("2".to_owned()));
+        assert_eq!(wanted(Some(2)), None);
+        assert_eq!(wanted(None), None);
+    }
+
+    #[test]
+    fn a_topic_takes_the_streams_longest_body() {
+        let config = topic_config(BTreeMap::new(), 20 << 20, None);
+        assert_eq!(config["max.message.bytes"], ((20 << 20) + (64 << 10)).to_string());
+        let small = topic_config(BTreeMap::new(), 1, None);
+        assert_eq!(small["max.message.bytes"], DEFAULT_MAX_MESSAGE.to_string());
+    }
+
+    #[test]
+    fn what_the_stream_says_stands() {
+        let said = BTreeMap::from([("max.message.bytes".to_owned(), "9".to_owned())]);
+        assert_eq!(topic_config(said, 100, None)["max.message.bytes"], "9");
+    }
 }

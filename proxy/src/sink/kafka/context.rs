@@ -11,6 +11,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use tokio::sync::Notify;
 
+use super::courier::Courier;
 use super::outcome;
 use super::topics::Topics;
 use crate::sink::{Delivery, Outcome};
@@ -68,6 +69,8 @@ pub(super) struct Ticket {
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
+    /// `None` where nothing is produced.
+    pub(super) courier: Option<Courier>,
 }
 
 impl ClientContext for Context {
@@ -98,7 +101,7 @@ impl ProducerContext for Context {
                     self.shared.clear_trouble();
                 }
                 let bytes = message.payload().map_or(0, <[u8]>::len);
-                ticket.delivery.settle(Outcome::Stored, bytes);
+                self.settle(&ticket.delivery, Outcome::Stored, bytes);
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code();
@@ -107,13 +110,21 @@ impl ProducerContext for Context {
                 }
                 let outcome = outcome::of_delivery(code, ticket.handed_over.elapsed());
                 tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");
-                ticket.delivery.settle(outcome, 0);
+                self.settle(&ticket.delivery, outcome, 0);
             }
         }
     }
 }
 
 impl Context {
+    fn settle(&self, delivery: &Delivery, outcome: Outcome, bytes: usize) {
+        match (delivery.settle_quietly(outcome, bytes), &self.courier) {
+            (Some(ready), Some(courier)) => courier.take(ready),
+            (Some(ready), None) => ready.send(),
+            (None, _) => {}
+        }
+    }
+
     fn topic_is_gone(&self, name: &str) {
         if let Some(topic) = self.shared.topics.get(name) {
             topic.missing(format!("topic {name:?} is gone"));

@@ -11,6 +11,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
 use super::context::{Context, Shared};
+use super::courier::Courier;
 
 /// How long one round of serving deliveries lasts, and so how soon a wish is seen.
 const ROUND: Duration = Duration::from_millis(50);
@@ -40,6 +41,7 @@ pub(super) struct Control {
 pub(super) struct Driver {
     pub(super) control: Arc<Control>,
     pub(super) shared: Arc<Shared>,
+    pub(super) courier: Courier,
     /// Makes the configuration of a producer with batches of at most so many bytes.
     pub(super) config: Box<dyn Fn(usize) -> ClientConfig + Send>,
     /// How long a retired producer is flushed.
@@ -57,8 +59,15 @@ enum End {
 }
 
 impl Driver {
-    /// Runs until the connection is retired and everything handed over is settled.
-    pub(super) fn run(self) {
+    /// Runs on a thread of its own until the connection is retired and everything handed over is settled.
+    /// Without a thread the connection takes nothing, and says so.
+    pub(super) fn start(self) -> Option<std::thread::JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run());
+        thread.map_err(|error| shared.set_trouble(&format!("can't start a thread: {error}"))).ok()
+    }
+
+    fn run(self) {
         let mut ending: Vec<std::thread::JoinHandle<()>> = Vec::new();
         while let Some((producer, batch)) = self.make() {
             let before = self.control.producer.swap(Some(Arc::clone(&producer)));
@@ -94,7 +103,7 @@ impl Driver {
         let mut backoff = BACKOFF.0;
         while !self.retired() {
             let batch = self.control.batch_bytes.load(Ordering::Relaxed);
-            let context = Context { shared: Arc::clone(&self.shared) };
+            let context = Context { shared: Arc::clone(&self.shared), courier: Some(self.courier.clone()) };
             match Producer::from_config_and_context(&(self.config)(batch), context) {
                 Ok(producer) => return Some((Arc::new(producer), batch)),
                 Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),

@@ -6,13 +6,14 @@
 //! | `client` | librdkafka's configuration |
 //! | `properties` | what of it a fleet may set |
 //! | `driver` | the thread that owns the producer |
-//! | `context` | what librdkafka calls back |
+//! | `context`, `courier` | what librdkafka calls back, and how that reaches the requests |
 //! | `outcome` | what its errors mean for a record |
 //! | `topics`, `checker` | which topics are there, and the task that looks |
 
 mod checker;
 mod client;
 mod context;
+mod courier;
 mod driver;
 mod headers;
 mod outcome;
@@ -52,8 +53,9 @@ pub struct Connection {
 /// What a connection runs on; ended by [`Tasks::join`] after [`Connection::retire`].
 #[derive(Debug, Default)]
 pub struct Tasks {
-    driver: Option<JoinHandle<()>>,
+    driver: Option<std::thread::JoinHandle<()>>,
     checker: Option<JoinHandle<()>>,
+    courier: Option<JoinHandle<()>>,
 }
 
 impl Connection {
@@ -76,17 +78,20 @@ impl Connection {
                 return (Arc::new(connection), Tasks::default());
             }
         };
+        let (courier, carrying) = courier::Courier::start();
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
             control: Arc::clone(&control),
             shared: Arc::clone(&shared),
+            courier,
             config: Box::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
             flush: Duration::from_millis(sink.delivery_timeout_ms),
         };
         let checker = Checker { shared, control, config, stop };
         let tasks = Tasks {
-            driver: Some(tokio::task::spawn_blocking(move || driver.run())),
+            driver: driver.start(),
             checker: Some(tokio::spawn(checker.run())),
+            courier: Some(carrying),
         };
         (Arc::new(connection), tasks)
     }
@@ -134,7 +139,12 @@ impl std::fmt::Debug for Connection {
 impl Tasks {
     /// Waits until the connection's thread and task have ended.
     pub async fn join(self) {
-        for task in [self.checker, self.driver].into_iter().flatten() {
+        let driver =
+            tokio::task::spawn_blocking(move || self.driver.is_none_or(|thread| thread.join().is_ok()));
+        if !driver.await.unwrap_or(false) {
+            tracing::error!("the thread of a kafka connection failed");
+        }
+        for task in [self.checker, self.courier].into_iter().flatten() {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of a kafka connection failed");
             }

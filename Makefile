@@ -1,0 +1,49 @@
+# The commands of this repository. `make run` tries the product, `make test` proves it; both set up
+# what they need and say what they do.
+
+CARGO ?= cargo
+
+.PHONY: run test lint build unit suite bench audit generate setup-run setup-test help
+
+run: setup-run ## Start Sluice on examples/local (SLUICE_KAFKA=host:port puts records into that Kafka)
+	@echo "make: building sluice and sluice-proxy (some minutes the first time)"
+	$(CARGO) build --locked -p sluice -p sluice-proxy
+	exec target/debug/sluice dev examples/local
+
+test: setup-test lint build ## Run every check and every suite
+	$(CARGO) test --locked --workspace
+
+lint: ## Format, lints, shell scripts
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	shellcheck .ci/run .ci/setup tests/kafka/*.sh tests/clients/*/*.sh
+
+# All targets at once, so that binaries and tests share one build of every dependency.
+build: ## Build everything, as the tests use it
+	$(CARGO) build --locked --workspace --all-targets
+
+unit: build ## Only the tests beside the code
+	$(CARGO) test --locked --workspace --lib --bins
+
+suite: setup-test build ## Only the suites against real parts: Kafka, released clients, child processes
+	$(CARGO) test --locked --workspace --test suite
+
+bench: setup-test ## Measure Sluice beside a bare hyper server
+	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
+	target/release/sluice-bench
+
+audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
+	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
+	$(CARGO) deny --locked check licenses bans sources
+
+generate: ## Write crds/yaml from the resource types
+	$(CARGO) run --locked -p sluice-crds --bin crdgen
+
+setup-run:
+	@.ci/setup run
+
+setup-test:
+	@.ci/setup test
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12

@@ -1,0 +1,234 @@
+//! One run of local mode: what is written becomes documents, documents get proxies, a person is told.
+//! It ties the parts together; each decision is a part's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sluice_operator::local::Local;
+use sluice_operator::publish::{Published, Publisher};
+use sluice_operator::resolve::{FleetKey, ResolvedFleet};
+use sluice_operator::watch::{Directory, Snapshot};
+use sluice_operator::{Problem, build};
+use sluice_wire::document::{Document, SinkKind};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+use super::console::{Console, Problems};
+use super::fleet::Event;
+use super::kafka;
+use super::supervisor::Supervisor;
+use super::view::View;
+
+/// How often files are looked at.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+
+/// How often numbers are told.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// What a proxy gets to leave, beyond its delivery timeout.
+const LEAVE_EXTRA: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether all proxies have left.
+const LEFT_EVERY: Duration = Duration::from_millis(20);
+
+pub(super) struct Session<W> {
+    directory: Directory,
+    local: Local,
+    publisher: Publisher,
+    supervisor: Supervisor,
+    kafka: Option<String>,
+    console: Console<W>,
+    events: mpsc::Receiver<(FleetKey, Event)>,
+    /// The fleets that should run.
+    fleets: Vec<ResolvedFleet>,
+    /// What is wrong with what is written.
+    written: Problems,
+    /// What is wrong with publishing; it is tried again at each look at the files.
+    unpublished: Problems,
+    views: BTreeMap<FleetKey, View>,
+}
+
+impl<W: Write> Session<W> {
+    pub(super) fn new(
+        directory: Directory,
+        local: Local,
+        publisher: Publisher,
+        supervisor: Supervisor,
+        kafka: Option<String>,
+        console: Console<W>,
+        events: mpsc::Receiver<(FleetKey, Event)>,
+    ) -> Self {
+        Self {
+            directory,
+            local,
+            publisher,
+            supervisor,
+            kafka,
+            console,
+            events,
+            fleets: Vec::new(),
+            written: Problems::new(),
+            unpublished: Problems::new(),
+            views: BTreeMap::new(),
+        }
+    }
+
+    /// Serves until `stop`.
+    pub(super) async fn run(&mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut poll = ticks(POLL_EVERY);
+        let mut report = ticks(REPORT_EVERY);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = poll.tick() => self.look(),
+                _ = report.tick() => self.report(),
+                Some((fleet, event)) = self.events.recv() => {
+                    self.on(&fleet, event);
+                    self.tell_problems();
+                }
+            }
+        }
+    }
+
+    /// Lets all proxies finish and leave; at once when `hurry` comes.
+    pub(super) async fn leave(&mut self, hurry: impl Future<Output = ()>) {
+        self.report();
+        self.console.say("leaving; proxies finish what they took");
+        self.supervisor.retire_all();
+        tokio::pin!(hurry);
+        let mut hurried = false;
+        while !self.supervisor.is_empty() {
+            tokio::select! {
+                () = &mut hurry, if !hurried => {
+                    hurried = true;
+                    self.supervisor.kill_all();
+                }
+                Some((fleet, event)) = self.events.recv() => self.on(&fleet, event),
+                () = sleep(LEFT_EVERY) => {}
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        if let Some(snapshot) = self.directory.poll() {
+            self.take(&snapshot);
+        } else if !self.unpublished.is_empty() {
+            self.publish();
+            self.tell_problems();
+        }
+    }
+
+    fn take(&mut self, snapshot: &Snapshot) {
+        let resolution = self.local.apply(snapshot);
+        self.written = by_object(&resolution.problems);
+        self.fleets = resolution.fleets;
+        if self.fleets.is_empty() && self.written.is_empty() {
+            self.console.say("no fleet yet; add a file with a ProxyFleet");
+        }
+        self.retire_gone();
+        self.publish();
+        self.tell_problems();
+    }
+
+    fn retire_gone(&mut self) {
+        let wanted: BTreeSet<FleetKey> = self.fleets.iter().map(ResolvedFleet::key).collect();
+        let gone: Vec<FleetKey> = self.views.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
+        for key in gone {
+            self.supervisor.retire(&key);
+            self.views.remove(&key);
+            // It lies in a directory that goes away as a whole; left behind it harms nobody.
+            let _ = self.publisher.remove(&key);
+        }
+    }
+
+    fn publish(&mut self) {
+        self.unpublished.clear();
+        for fleet in std::mem::take(&mut self.fleets) {
+            if let Err(error) = self.publish_one(&fleet) {
+                let about = format!("ProxyFleet {}/{}", fleet.namespace, fleet.name);
+                let line = format!("{about}: its configuration can't be written: {error}");
+                self.unpublished.entry(about).or_default().insert(line);
+            }
+            self.fleets.push(fleet);
+        }
+    }
+
+    fn publish_one(&mut self, fleet: &ResolvedFleet) -> io::Result<()> {
+        let key = fleet.key();
+        let mut document = build::document(fleet, 0);
+        if let Some(address) = &self.kafka {
+            kafka::replace_sinks(&mut document, address);
+        }
+        let grace = longest_delivery(&document) + LEAVE_EXTRA;
+        let (Published::New(revision) | Published::Same(revision)) =
+            self.publisher.publish(document.clone(), now_ms())?;
+        let view = self.views.entry(key.clone()).or_insert_with(|| View::new(&key, document.clone()));
+        view.published(document, revision);
+        let config = self.publisher.path(&key);
+        self.supervisor.keep(&key, fleet.spec.listeners.http.port, config, grace);
+        Ok(())
+    }
+
+    fn on(&mut self, fleet: &FleetKey, event: Event) {
+        match self.views.get_mut(fleet) {
+            Some(view) => view.on(event).iter().for_each(|line| self.console.say(line)),
+            // A proxy that is leaving still has its say.
+            None => {
+                if let Event::Log(line) = event {
+                    self.console.say(&format!("ProxyFleet {}/{}: {line}", fleet.0, fleet.1));
+                }
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        for view in self.views.values_mut() {
+            view.report().iter().for_each(|line| self.console.say(line));
+        }
+    }
+
+    fn tell_problems(&mut self) {
+        let mut all = self.written.clone();
+        let running = self.views.values().map(View::problems);
+        for (about, lines) in running.flatten().chain(self.unpublished.clone()) {
+            all.entry(about).or_default().extend(lines);
+        }
+        self.console.problems(all);
+    }
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Problems by the object or, where none is known, by the file.
+fn by_object(problems: &[Problem]) -> Problems {
+    let mut all = Problems::new();
+    for problem in problems {
+        let about = match &problem.object {
+            Some(object) => format!("{}: {object}", problem.file),
+            None => problem.file.clone(),
+        };
+        all.entry(about).or_default().insert(problem.to_string());
+    }
+    all
+}
+
+fn longest_delivery(document: &Document) -> Duration {
+    let of_sink = |kind: &SinkKind| match kind {
+        SinkKind::Kafka(kafka) => kafka.delivery_timeout_ms,
+        SinkKind::File(_) => 0,
+    };
+    Duration::from_millis(document.sinks.iter().map(|sink| of_sink(&sink.kind)).max().unwrap_or(0))
+}
+
+/// Milliseconds since 1970; 0 on a clock set before.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,168 @@
+//! `ProxyFleet`: a set of equal proxies, and the connections that their streams' records are stored through.
+//! It holds what a platform team writes down and what is told back; it knows nothing of pods.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sink::Sink;
+use crate::{Size, Span};
+
+/// What a set of equal proxies listens on, stores through and takes on.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(clippy::duplicated_attributes, reason = "each printer column has a type and a path of its own")]
+#[kube(
+    group = "sluice.dev",
+    version = "v1alpha1",
+    kind = "ProxyFleet",
+    plural = "proxyfleets",
+    singular = "proxyfleet",
+    shortname = "pf",
+    category = "sluice",
+    namespaced,
+    status = "ProxyFleetStatus",
+    derive = "PartialEq",
+    doc = "A set of equal proxies that take reports over HTTP and store them in Kafka.",
+    printcolumn(
+        name = "Streams",
+        type_ = "integer",
+        json_path = ".status.streams",
+        description = "How many streams the fleet serves"
+    ),
+    printcolumn(
+        name = "Revision",
+        type_ = "integer",
+        json_path = ".status.revision",
+        description = "Revision of the published configuration",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Available",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Available\")].status",
+        description = "Whether the fleet takes reports"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyFleetSpec {
+    /// Where producers reach the proxies.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub listeners: Listeners,
+    /// The connections that records are stored through, by name. The first is the default of streams that name none.
+    #[schemars(
+        length(min = 1, max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub sinks: Vec<Sink>,
+    /// What one proxy takes on at once. What is beyond is refused with code 114, never dropped.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub overload: Overload,
+    /// How a proxy leaves.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub drain: Drain,
+}
+
+/// Where producers reach the proxies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Listeners {
+    /// Reports over HTTP.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub http: HttpListener,
+}
+
+/// Reports over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpListener {
+    /// The port. 9102 is taken by metrics and probes.
+    #[serde(default = "default_http_port")]
+    #[schemars(range(min = 1, max = 65_535), extend("format" = "int32", "default" = 46_802))]
+    pub port: u16,
+}
+
+const fn default_http_port() -> u16 {
+    46_802
+}
+
+impl Default for HttpListener {
+    fn default() -> Self {
+        Self { port: default_http_port() }
+    }
+}
+
+/// What one proxy takes on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overload {
+    /// Bytes of reports being read or waiting for their outcome, 1Mi to 64Gi.
+    #[serde(default = "default_max_inflight_bytes")]
+    #[schemars(extend("default" = "64Mi"))]
+    pub max_inflight_bytes: Size,
+    /// Open connections of producers.
+    #[serde(default = "default_max_connections")]
+    #[schemars(range(min = 1, max = 1_000_000), extend("format" = "int32", "default" = 10_000))]
+    pub max_connections: u32,
+}
+
+const fn default_max_inflight_bytes() -> Size {
+    Size::mebi(64)
+}
+
+const fn default_max_connections() -> u32 {
+    10_000
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self { max_inflight_bytes: default_max_inflight_bytes(), max_connections: default_max_connections() }
+    }
+}
+
+/// How a proxy leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    /// How long producers are told to go elsewhere before the proxy stops listening, 0s to 5m.
+    #[serde(default = "default_notify")]
+    #[schemars(extend("default" = "15s"))]
+    pub notify: Span,
+}
+
+const fn default_notify() -> Span {
+    Span::from_secs(15)
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { notify: default_notify() }
+    }
+}
+
+/// What became of a `ProxyFleet`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyFleetStatus {
+    /// The generation of the spec that this status tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Available, Progressing, Degraded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+    /// How many streams the fleet serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<i32>,
+    /// Revision of the published configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}

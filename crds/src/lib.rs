@@ -1,0 +1,33 @@
+//! The resource types of Sluice, `sluice.dev/v1alpha1`, and the definitions generated from them.
+//! It says what a resource may hold; it never reads one from anywhere, nor knows of other resources.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`stream`] | `DataStream`: what an application team declares |
+//! | [`fleet`] | `ProxyFleet`: the proxies, and the connections they store through |
+//! | [`sink`] | a fleet's connections: Kafka, files |
+//! | [`size`], [`span`] | sizes such as `64Ki`, lengths of time such as `8s` |
+//! | [`kind`] | the kinds there are |
+//! | [`rules`] | what a schema can't say: each rule as CEL for the API server and as Rust for local mode |
+//! | [`definition`] | the `CustomResourceDefinition`s, with the rules in them, as `crds/yaml` holds them |
+
+pub mod definition;
+pub mod fleet;
+pub mod kind;
+pub mod rules;
+pub mod sink;
+pub mod size;
+pub mod span;
+pub mod stream;
+
+pub use fleet::{ProxyFleet, ProxyFleetSpec, ProxyFleetStatus};
+pub use kind::Kind;
+pub use size::Size;
+pub use span::Span;
+pub use stream::{DataStream, DataStreamSpec, DataStreamStatus};
+
+/// The API group of every resource.
+pub const GROUP: &str = "sluice.dev";
+
+/// The API version of every resource.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,122 @@
+//! The rules of a `ProxyFleet`.
+//! Each stands here whole: where, in CEL, in words and in Rust.
+
+use serde_json::Value;
+
+use super::{Rule, Twin, size_within, span_within};
+use crate::{Kind, Size, Span};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "",
+        field: "",
+        cel: "size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message: "a fleet's name must have at most 40 characters, of a-z, 0-9 and -, starting with a letter and not ending with -",
+        twin: Twin::State(|object| {
+            object.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_fleet_name)
+        }),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.listeners.http.port",
+        field: "",
+        cel: "self != 9102",
+        message: "9102 is the port of metrics and probes; choose another",
+        twin: Twin::State(|port| port != 9102),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.sinks[]",
+        field: "",
+        cel: "has(self.kafka) != has(self.file)",
+        message: "a sink must have exactly one of kafka and file",
+        twin: Twin::State(|sink| sink.get("kafka").is_some() != sink.get("file").is_some()),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.sinks[].kafka.deliveryTimeout",
+        field: "",
+        cel: "duration(self) >= duration('1s') && duration(self) <= duration('60s')",
+        message: "must be from 1s to 60s",
+        twin: Twin::State(|value| span_within(value, Span::from_secs(1), Span::from_secs(60))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.sinks[].kafka.properties",
+        field: "",
+        cel: "self.all(k, !(k in ['plugin.library.paths', 'sasl.kerberos.kinit.cmd']) && !k.startsWith('ssl.engine.') && !k.endsWith('.location') && !k.endsWith('password') && !k.endsWith('.pem'))",
+        message: "properties that load code, name files or hold secrets (plugin.library.paths, sasl.kerberos.kinit.cmd, ssl.engine.*, *.location, *password, *.pem) are refused; use tls and sasl, which name Secrets",
+        twin: Twin::State(|map| names(map).all(|name| !is_dangerous(name))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.sinks[].kafka.properties",
+        field: "",
+        cel: "self.all(k, !(k in ['bootstrap.servers', 'metadata.broker.list', 'security.protocol', 'sasl.mechanism', 'sasl.mechanisms', 'sasl.username', 'acks', 'request.required.acks', 'enable.idempotence', 'transactional.id', 'message.timeout.ms', 'delivery.timeout.ms', 'request.timeout.ms', 'partitioner', 'allow.auto.create.topics', 'message.max.bytes']))",
+        message: "properties that Sluice sets itself (bootstrap.servers, security.protocol, sasl.*, acks, enable.idempotence, *.timeout.ms, partitioner, allow.auto.create.topics, message.max.bytes) are refused; remove them",
+        twin: Twin::State(|map| names(map).all(|name| !OWN.contains(&name))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.sinks[].file.maxBytes",
+        field: "",
+        cel: "quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('16Ti')) <= 0",
+        message: "must be from 1Mi to 16Ti",
+        twin: Twin::State(|value| size_within(value, Size::mebi(1), Size::gibi(16 * 1024))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.overload.maxInflightBytes",
+        field: "",
+        cel: "quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Gi')) <= 0",
+        message: "must be from 1Mi to 64Gi",
+        twin: Twin::State(|value| size_within(value, Size::mebi(1), Size::gibi(64))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.drain.notify",
+        field: "",
+        cel: "duration(self) <= duration('5m')",
+        message: "must be from 0s to 5m",
+        twin: Twin::State(|value| span_within(value, Span::from_secs(0), Span::from_secs(300))),
+    },
+];
+
+/// The properties that the product itself sets.
+pub(super) const OWN: [&str; 16] = [
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "acks",
+    "request.required.acks",
+    "enable.idempotence",
+    "transactional.id",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "request.timeout.ms",
+    "partitioner",
+    "allow.auto.create.topics",
+    "message.max.bytes",
+];
+
+fn is_fleet_name(name: &str) -> bool {
+    let body = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.len() <= 40
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(body)
+        && !name.ends_with('-')
+}
+
+fn is_dangerous(name: &str) -> bool {
+    ["plugin.library.paths", "sasl.kerberos.kinit.cmd"].contains(&name)
+        || name.starts_with("ssl.engine.")
+        || [".location", "password", ".pem"].iter().any(|end| name.ends_with(end))
+}
+
+fn names(map: &Value) -> impl Iterator<Item = &str> {
+    map.as_object().into_iter().flatten().map(|(name, _)| name.as_str())
+}

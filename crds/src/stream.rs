@@ -1,0 +1,203 @@
+//! `DataStream`: a stream of records that producers may report to, and where its records go.
+//! It holds what a team writes down and what is told back; effective values are made when a stream is resolved.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Size;
+
+/// What producers may report, and where it goes.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(clippy::duplicated_attributes, reason = "each printer column has a type and a path of its own")]
+#[kube(
+    group = "sluice.dev",
+    version = "v1alpha1",
+    kind = "DataStream",
+    plural = "datastreams",
+    singular = "datastream",
+    shortname = "ds",
+    category = "sluice",
+    namespaced,
+    status = "DataStreamStatus",
+    derive = "PartialEq",
+    doc = "A stream of records that producers report over HTTP and that Sluice stores in Kafka.",
+    printcolumn(
+        name = "Group",
+        type_ = "string",
+        json_path = ".status.groupId",
+        description = "What producers send as groupId"
+    ),
+    printcolumn(
+        name = "Stream",
+        type_ = "string",
+        json_path = ".status.streamId",
+        description = "What producers send as streamId"
+    ),
+    printcolumn(
+        name = "Topic",
+        type_ = "string",
+        json_path = ".status.topic",
+        description = "Where records go"
+    ),
+    printcolumn(
+        name = "Fleet",
+        type_ = "string",
+        json_path = ".status.fleet",
+        description = "The fleet that serves the stream",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether reports are taken"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DataStreamSpec {
+    /// What producers send as `groupId`. The default is the namespace. It can't be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    pub group_id: Option<String>,
+    /// What producers send as `streamId`. The default is the resource's name. It can't be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    pub stream_id: Option<String>,
+    /// The ProxyFleet that serves the stream. The default is the one default fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetReference>,
+    /// Where records go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink: Option<StreamSink>,
+    /// The form of a stored record. Raw: the bytes the producer sent.
+    #[serde(default)]
+    #[schemars(extend("default" = "Raw"))]
+    pub output: Output,
+    /// The code of an answer that means stored: 0, or 1 for clients written after the report guide's table.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1), extend("default" = 0))]
+    pub success_code: i32,
+    /// What one report may hold.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub limits: Limits,
+}
+
+/// Names a ProxyFleet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetReference {
+    /// The fleet's name.
+    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The fleet's namespace. The default is the stream's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub namespace: Option<String>,
+}
+
+/// Where a stream's records go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamSink {
+    /// Name of one of the fleet's sinks. The default is the fleet's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: Option<String>,
+    /// The Kafka topic. The default is `<groupId>.<streamId>`. A file sink has no topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 249), regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
+    pub topic: Option<String>,
+    /// Present, if only as {}: the topic is created when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<CreateTopic>,
+}
+
+/// How a missing topic is created.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateTopic {
+    /// How many partitions. The default is the broker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub partitions: Option<i32>,
+    /// How many replicas of each partition. The default is the broker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replicas: Option<i32>,
+    /// Topic configuration in Kafka's own names, such as retention.ms; values are strings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "crate::sink::text_map")]
+    pub config: BTreeMap<String, String>,
+}
+
+/// The form of a stored record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Output {
+    // No doc comment: schemars would turn the enum into a oneOf.
+    #[allow(missing_docs, reason = "the enum's description says it")]
+    #[default]
+    Raw,
+}
+
+/// What one report may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The longest body taken, 1 to 20Mi; a longer one is answered with code 104. Three times this and
+    /// 64Ki more must fit the fleet's maxInflightBytes.
+    #[serde(default = "default_max_body_bytes")]
+    #[schemars(extend("default" = "64Ki"))]
+    pub max_body_bytes: Size,
+}
+
+const fn default_max_body_bytes() -> Size {
+    Size::kibi(64)
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_body_bytes: default_max_body_bytes() }
+    }
+}
+
+/// What became of a `DataStream`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataStreamStatus {
+    /// The generation of the spec that this status tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Accepted, SinkReady, Programmed, and Ready, which sums them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+    /// The groupId in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub group_id: Option<String>,
+    /// The streamId in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub stream_id: Option<String>,
+    /// The topic in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 249))]
+    pub topic: Option<String>,
+    /// The fleet in effect, as `<namespace>/<name>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 104))]
+    pub fleet: Option<String>,
+    /// Where producers report to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub url: Option<String>,
+}

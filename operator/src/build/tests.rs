@@ -1,0 +1,77 @@
+//! A fleet as a document.
+
+use serde_json::json;
+
+use super::*;
+
+fn fleet() -> ResolvedFleet {
+    let spec = json!({
+        "listeners": {"http": {"port": 46802}},
+        "sinks": [
+            {"name": "kafka", "kafka": {
+                "bootstrapServers": "k:9092", "deliveryTimeout": "9s",
+                "tls": {"caSecret": "ca", "certSecret": "cert"},
+                "sasl": {"mechanism": "SCRAM-SHA-256", "secret": "login"},
+                "properties": {"linger.ms": "5"}
+            }},
+            {"name": "local", "file": {"directory": "d", "maxBytes": "1Gi"}}
+        ],
+        "overload": {"maxInflightBytes": "64Mi", "maxConnections": 7},
+        "drain": {"notify": "250ms"}
+    });
+    let stream = ResolvedStream {
+        namespace: "shop".to_owned(),
+        name: "orders".to_owned(),
+        generation: 4,
+        group_id: "g".to_owned(),
+        stream_id: "s".to_owned(),
+        sink: "kafka".to_owned(),
+        topic: "t".to_owned(),
+        create: Some(CreateTopic { partitions: Some(3), ..CreateTopic::default() }),
+        output: Output::Raw,
+        success_code: 1,
+        max_body_bytes: 10,
+    };
+    ResolvedFleet {
+        namespace: "data".to_owned(),
+        name: "big".to_owned(),
+        uid: "u".to_owned(),
+        spec: serde_json::from_value(spec).unwrap(),
+        streams: vec![stream],
+    }
+}
+
+#[test]
+fn a_document_says_everything_that_is_in_effect() {
+    let document = serde_json::to_value(document(&fleet(), 9)).unwrap();
+    let wanted = json!({
+        "major": 1,
+        "fleet": {"namespace": "data", "name": "big", "uid": "u"},
+        "revision": 9,
+        "overload": {"maxInflightBytes": 67_108_864, "maxConnections": 7},
+        "drain": {"notifyMs": 250},
+        "sinks": [
+            {"name": "kafka", "kafka": {
+                "bootstrapServers": "k:9092", "deliveryTimeoutMs": 9_000,
+                "tls": {"caSecret": "ca", "certSecret": "cert"},
+                "sasl": {"mechanism": "SCRAM-SHA-256", "secret": "login"},
+                "properties": {"linger.ms": "5"}
+            }},
+            {"name": "local", "file": {"directory": "d", "maxBytes": 1_073_741_824}}
+        ],
+        "streams": [{
+            "namespace": "shop", "name": "orders", "generation": 4, "groupId": "g", "streamId": "s",
+            "sink": "kafka", "topic": "t", "create": {"partitions": 3, "config": {}}, "output": "Raw",
+            "successCode": 1, "maxBodyBytes": 10
+        }]
+    });
+    assert_eq!(document, wanted);
+}
+
+#[test]
+fn every_sasl_mechanism_keeps_its_name() {
+    for name in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+        let declared: sink::SaslMechanism = serde_json::from_value(name.into()).unwrap();
+        assert_eq!(mechanism(declared).name(), name);
+    }
+}

@@ -1,0 +1,25 @@
+//! Turns the resources people write into the configuration that proxies run from.
+//! It never sees a report, and a proxy that runs needs nothing of it.
+//!
+//! The folders are the steps, in the order data takes; none imports a later one.
+//!
+//! | module | step | takes | gives |
+//! |---|---|---|---|
+//! | [`watch`] | reads a directory | files | objects as written |
+//! | [`validate`] | checks each object alone | an object as written | a typed resource, defaults applied |
+//! | [`resolve`] | checks objects against each other | all resources | fleets with their streams |
+//! | [`build`] | makes a fleet's configuration | a fleet | a document |
+//! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
+//!
+//! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
+//! remembers what was good.
+
+pub mod build;
+pub mod local;
+pub mod problem;
+pub mod publish;
+pub mod resolve;
+pub mod validate;
+pub mod watch;
+
+pub use problem::{ObjectRef, Problem, Reason};
