@@ -22,6 +22,8 @@ use crate::{admin, catalog};
 
 /// How long answers may take to leave after every record is settled.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// How long sinks may take to settle what they hold and end.
+const SINKS_END: Duration = Duration::from_secs(8);
 /// Beside the longest delivery timeout: how long requests on the way may take to end.
 const MARGIN: Duration = Duration::from_secs(1);
 /// Connections served before the first configuration says how many.
@@ -152,12 +154,18 @@ impl App {
             tracing::warn!(connections = self.node.gate.open(), "requests on the way are ended");
         }
         self.stop.cancel();
-        if let Some(applier) = ended("configuration watcher", self.watcher.await) {
-            applier.sinks.shutdown().await;
+        if tokio::time::timeout(SINKS_END, end_sinks(self.watcher)).await.is_err() {
+            tracing::error!("a sink did not end in time; what it held is unknown");
         }
         // Records taken back are answered as unknown now; whoever does not read the answer is left.
         let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
         ended("admin", self.admin.await);
+    }
+}
+
+async fn end_sinks(watcher: JoinHandle<Applier>) {
+    if let Some(applier) = ended("configuration watcher", watcher.await) {
+        applier.sinks.shutdown().await;
     }
 }
 

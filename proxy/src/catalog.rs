@@ -1,6 +1,7 @@
 //! What a node serves at one moment: the streams of the configuration in effect, found by groupId and
 //! streamId. A catalog never changes; a new configuration makes a new one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -8,7 +9,7 @@ use hashbrown::{Equivalent, HashMap};
 use sluice_wire::document::{Document, FleetRef, Stream as Spec};
 
 use crate::counters::StreamCounters;
-use crate::sink::{Outlet, Sink, SinkError, SinkSet, file};
+use crate::sink::{Outlet, Sink, SinkError, SinkSet, file, kafka};
 
 /// Room beside the longest body in an encoded form, in bytes.
 const FORM_ROOM: u64 = 64 << 10;
@@ -75,6 +76,11 @@ impl Catalog {
     /// # Errors
     /// [`SinkError`] where a stream's sink is not running.
     pub fn build(document: &Document, sinks: &SinkSet, before: Option<&Self>) -> Result<Self, SinkError> {
+        for (name, sink) in sinks.iter() {
+            if let Sink::Kafka(connection) = sink {
+                connection.want(wanted_topics(document, name));
+            }
+        }
         let mut streams = HashMap::with_capacity(document.streams.len());
         for spec in &document.streams {
             let key =
@@ -110,12 +116,24 @@ impl Catalog {
     }
 }
 
+/// What the streams of a sink want of its topics.
+fn wanted_topics(document: &Document, sink: &str) -> BTreeMap<String, kafka::Wanted> {
+    let mut wanted: BTreeMap<String, kafka::Wanted> = BTreeMap::new();
+    for stream in document.streams.iter().filter(|stream| stream.sink == sink) {
+        let topic = wanted.entry(stream.topic.clone()).or_default();
+        topic.longest_body = topic.longest_body.max(stream.max_body_bytes);
+        topic.create = topic.create.take().or_else(|| stream.create.clone());
+    }
+    wanted
+}
+
 /// A stream's way into its sink, and how long that may take in milliseconds.
 fn connect(spec: &Spec, document: &Document, sinks: &SinkSet) -> Result<(Outlet, u64), SinkError> {
     use sluice_wire::document::SinkKind;
     let outlet = match sinks.get(&spec.sink)? {
         Sink::Kafka(connection) => {
-            Outlet::Kafka(connection.outlet(&spec.topic, spec.create.clone(), spec.max_body_bytes))
+            let outlet = connection.outlet(&spec.topic).ok_or_else(|| SinkError(spec.sink.clone()))?;
+            Outlet::Kafka(outlet)
         }
         Sink::File(writer) => Outlet::File(file::Outlet::new(writer, &spec.group_id, &spec.stream_id)),
     };

@@ -56,12 +56,11 @@ impl Budget {
 
     fn take(&self, bytes: u64) -> Result<(), Full> {
         let limit = self.limit();
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > limit {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Full { asked: bytes });
+        let room = |used: u64| used.checked_add(bytes).filter(|used| *used <= limit);
+        match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Full { asked: bytes }),
         }
-        Ok(())
     }
 }
 
@@ -83,15 +82,17 @@ impl Charge {
         Ok(())
     }
 
-    /// Makes the charge exactly `bytes`. Growing this way is never refused: it is for what is already
-    /// in memory and can't be taken back.
-    pub fn settle_at(&mut self, bytes: u64) {
+    /// Makes the charge exactly `bytes`.
+    ///
+    /// # Errors
+    /// [`Full`] where that is more than before and there is no room, and nothing changes.
+    pub fn resize(&mut self, bytes: u64) -> Result<(), Full> {
         if bytes > self.bytes {
-            self.budget.used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
-        } else {
-            self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            return self.grow(bytes - self.bytes);
         }
+        self.budget.used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
         self.bytes = bytes;
+        Ok(())
     }
 
     /// Bytes charged.
@@ -128,10 +129,12 @@ mod tests {
         let budget = Budget::new(100);
         let mut charge = budget.open();
         charge.grow(60).unwrap();
-        charge.settle_at(10);
+        charge.resize(10).unwrap();
         assert_eq!(budget.used(), 10);
-        charge.settle_at(150);
-        assert_eq!((budget.used(), charge.bytes()), (150, 150));
+        assert_eq!(charge.resize(150), Err(Full { asked: 140 }));
+        assert_eq!((budget.used(), charge.bytes()), (10, 10));
+        charge.resize(100).unwrap();
+        assert_eq!(budget.used(), 100);
         drop(charge);
         assert_eq!(budget.used(), 0);
     }

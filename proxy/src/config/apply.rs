@@ -73,26 +73,31 @@ impl Applier {
             ));
             return;
         }
-        let replaced = self.sinks.update(&document.sinks, secrets, capacity(document));
+        let replaced = match self.sinks.update(&document.sinks, secrets, capacity(document)) {
+            Ok(replaced) => replaced,
+            Err(error) => return self.refuse(&error.to_string()),
+        };
+        self.view.set(&self.sinks);
         match Catalog::build(document, &self.sinks, before.as_deref()) {
-            Ok(catalog) => {
-                self.budget.set_limit(document.overload.max_inflight_bytes);
-                self.gate.set_limit(document.overload.max_connections);
-                self.catalog.store(Some(Arc::new(catalog)));
-                self.state.applied.fetch_add(1, Ordering::Relaxed);
-                self.state.set_error(None);
-                tracing::info!(
-                    revision = document.revision,
-                    streams = document.streams.len(),
-                    sinks = document.sinks.len(),
-                    "configuration in effect"
-                );
-            }
+            Ok(catalog) => self.put_into_effect(document, catalog),
             // A checked document names only its own sinks; this says so rather than trust it.
             Err(error) => self.refuse(&error.to_string()),
         }
-        self.view.set(&self.sinks);
         self.sinks.retire(replaced);
+    }
+
+    fn put_into_effect(&self, document: &Document, catalog: Catalog) {
+        self.budget.set_limit(document.overload.max_inflight_bytes);
+        self.gate.set_limit(document.overload.max_connections);
+        self.catalog.store(Some(Arc::new(catalog)));
+        self.state.applied.fetch_add(1, Ordering::Relaxed);
+        self.state.set_error(None);
+        tracing::info!(
+            revision = document.revision,
+            streams = document.streams.len(),
+            sinks = document.sinks.len(),
+            "configuration in effect"
+        );
     }
 
     /// Notes a configuration that can't be used; the one in effect stays.

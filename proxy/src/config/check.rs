@@ -83,6 +83,11 @@ fn check_sinks(sinks: &[Sink]) -> Result<(), Problem> {
                 if let Err(error) = kafka::check_properties(&kafka.properties) {
                     return wrong(format!("{place}.kafka.properties"), error.to_string());
                 }
+                let linger = kafka.properties.get("linger.ms").and_then(|linger| linger.parse::<f64>().ok());
+                if linger.is_some_and(|linger| linger >= kafka.delivery_timeout_ms as f64) {
+                    let reason = "\"linger.ms\" must be less than the delivery timeout";
+                    return wrong(format!("{place}.kafka.properties"), reason);
+                }
                 let tls = kafka.tls.iter().flat_map(|tls| [&tls.ca_secret, &tls.cert_secret]).flatten();
                 for secret in tls.chain(kafka.sasl.iter().map(|sasl| &sasl.secret)) {
                     if !is_file_name(secret) {
@@ -184,13 +189,18 @@ mod tests {
     #[test]
     fn each_wrong_field_is_named() {
         let stream = document()["streams"][0].clone();
-        let cases: [(&str, serde_json::Value, &str); 17] = [
+        let cases: [(&str, serde_json::Value, &str); 18] = [
             ("/major", 2.into(), "major"),
             ("/overload/maxInflightBytes", 0.into(), "overload.maxInflightBytes"),
             ("/overload/maxConnections", 0.into(), "overload.maxConnections"),
             ("/sinks/0/kafka/bootstrapServers", " ".into(), "sinks[0].kafka.bootstrapServers"),
             ("/sinks/0/kafka/deliveryTimeoutMs", 10.into(), "sinks[0].kafka.deliveryTimeoutMs"),
             ("/sinks/0/kafka/properties", serde_json::json!({"acks": "0"}), "sinks[0].kafka.properties"),
+            (
+                "/sinks/0/kafka/properties",
+                serde_json::json!({"linger.ms": "8000"}),
+                "sinks[0].kafka.properties",
+            ),
             ("/sinks/0/kafka/sasl/secret", "../x".into(), "sinks[0].kafka"),
             ("/sinks/1/name", "kafka".into(), "sinks[1].name"),
             ("/sinks/1/file/directory", "".into(), "sinks[1].file.directory"),

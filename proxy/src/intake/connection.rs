@@ -4,13 +4,12 @@
 //! while what the client still sends. Closed at once, the kernel would answer those bytes with a
 //! reset, and the client might never read the answer.
 
-use std::net::IpAddr;
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Routes;
 use super::watched::{Activity, Watched};
 
 /// How long, and how much, a client may go on sending after its last answer.
@@ -35,10 +35,10 @@ const MAX_HEAD: usize = 64 << 10;
 /// Who is at the other end.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// The producer's address.
-    pub(super) client: IpAddr,
-    /// The node's address that it came to.
-    pub(super) node: IpAddr,
+    /// The producer's address, as records name it.
+    pub(super) client: String,
+    /// The node's own address, as records name it.
+    pub(super) node: String,
     /// Whether the connection is over the node's limit and only to be told so.
     pub(super) over_limit: bool,
 }
@@ -55,19 +55,17 @@ pub(super) enum End {
 type Served = Watched<TcpStream>;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(socket: TcpStream, peer: Peer, router: Router, closing: &CancellationToken) -> End {
+pub(super) async fn serve(socket: TcpStream, peer: Peer, routes: Routes, closing: &CancellationToken) -> End {
     let activity = Activity::new();
     let io = TokioIo::new(Watched { socket, activity: Arc::clone(&activity) });
     let peer = Arc::new(peer);
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Incoming>| {
         activity.begins_work();
-        request.extensions_mut().insert(Arc::clone(&peer));
-        let answer = tower_service::Service::call(&mut router.clone(), request);
-        let activity = Arc::clone(&activity);
+        let (routes, peer, activity) = (routes.clone(), Arc::clone(&peer), Arc::clone(&activity));
         async move {
-            let answer = answer.await;
+            let answer = routes.answer(request, peer).await;
             activity.ends_work();
-            answer
+            Ok::<_, Infallible>(answer)
         }
     });
     let mut builder = http1::Builder::new();
@@ -122,11 +120,12 @@ fn set(timer: Pin<&mut tokio::time::Sleep>, deadline: Option<Instant>) {
 /// Returns once the node closes and the connection has no request on the way.
 async fn closed_while_idle(closing: &CancellationToken, activity: &Activity) {
     closing.cancelled().await;
-    while !activity.is_idle() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut looks_idle = false;
+    // Twice in a row: the last answer may still be on its way out, and a request may just be arriving.
+    while !(looks_idle && activity.is_idle()) {
+        looks_idle = activity.is_idle();
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // The last answer may still be on its way out; hyper ends the connection itself after it.
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 async fn linger(io: Served, closing: &CancellationToken) {

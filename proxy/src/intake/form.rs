@@ -92,14 +92,18 @@ fn decode_pair(bytes: &mut [u8], pair: Range<usize>) -> Result<Option<(Field, Ra
     let length = text.len();
     let split = memchr::memchr(b'=', text).unwrap_or(length);
     let (name, rest) = text.split_at_mut(split);
-    let name_length = decode_in_place(name)?;
-    let name = name.get(..name_length).unwrap_or_default();
+    // Names are most often sent as they are, and then need no decoding.
+    let field = match known(name) {
+        None => {
+            let length = decode_in_place(name)?;
+            let name = name.get(..length).unwrap_or_default();
+            std::str::from_utf8(name).map_err(|_| FormError::Utf8)?;
+            known(name)
+        }
+        field => field,
+    };
     let value = rest.get_mut(1..).unwrap_or_default();
     let value_length = decode_in_place(value)?;
-    let field = FIELDS.iter().find(|(_, known)| *known == name).map(|(field, _)| *field);
-    if field.is_none() && std::str::from_utf8(name).is_err() {
-        return Err(FormError::Utf8);
-    }
     if field != Some(Field::Body)
         && std::str::from_utf8(value.get(..value_length).unwrap_or_default()).is_err()
     {
@@ -107,6 +111,10 @@ fn decode_pair(bytes: &mut [u8], pair: Range<usize>) -> Result<Option<(Field, Ra
     }
     let at = pair.start + (split + 1).min(length);
     Ok(field.map(|field| (field, at..at + value_length)))
+}
+
+fn known(name: &[u8]) -> Option<Field> {
+    FIELDS.iter().find(|(_, known)| *known == name).map(|(field, _)| *field)
 }
 
 /// Decodes `%XX` and `+` in place and returns the length of what was decoded.
@@ -146,34 +154,55 @@ fn hex(digit: Option<&u8>) -> Result<u8, FormError> {
 /// then final: in a form the first value counts, and a form's value overrides the query's.
 #[derive(Debug, Default)]
 pub(super) struct Prefix {
-    scanned: usize,
+    /// Where the pair begins that is not whole yet.
+    pair: usize,
+    /// Up to where its end was looked for.
+    searched: usize,
     ids: [Option<Vec<u8>>; 2],
 }
 
 impl Prefix {
-    /// Looks at what has arrived so far; `bytes` only ever grows. Returns both ids, decoded.
+    /// Looks at what has arrived so far; `bytes` only ever grows, and no byte is searched twice. Returns
+    /// both ids, decoded. One that can't be decoded, and a name that is percent-encoded, is left to
+    /// [`Form::decode`], so nothing is returned.
     pub(super) fn look(&mut self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         while self.ids.iter().any(Option::is_none) {
-            let rest = bytes.get(self.scanned..)?;
-            let end = memchr::memchr(b'&', rest)?;
-            let mut pair = rest.get(..end)?.to_vec();
-            self.scanned += end + 1;
-            // Names are matched as they are usually sent; one that is percent-encoded is found at the end.
-            for (id, name) in self.ids.iter_mut().zip([&b"groupId="[..], b"streamId="]) {
-                if let (None, true) = (&id, pair.starts_with(name)) {
-                    let mut value = pair.split_off(name.len());
-                    let length = decode_in_place(&mut value).unwrap_or(0);
-                    value.truncate(length);
-                    *id = Some(value);
-                    break;
-                }
-            }
+            let from = self.searched.max(self.pair);
+            let Some(found) = memchr::memchr(b'&', bytes.get(from..)?) else {
+                self.searched = bytes.len();
+                return None;
+            };
+            self.take(bytes.get(self.pair..from + found)?);
+            self.pair = from + found + 1;
         }
         match &self.ids {
             [Some(group_id), Some(stream_id)] => Some((group_id, stream_id)),
             _ => None,
         }
     }
+
+    fn take(&mut self, pair: &[u8]) {
+        for (id, name) in self.ids.iter_mut().zip([&b"groupId="[..], b"streamId="]) {
+            if let (None, Some(value)) = (&id, pair.strip_prefix(name)) {
+                let mut value = value.to_vec();
+                if let Ok(length) = decode_in_place(&mut value) {
+                    value.truncate(length);
+                    *id = Some(value);
+                }
+            }
+        }
+    }
+}
+
+/// Decodes the `%XX` of a path; `+` is itself there.
+///
+/// # Errors
+/// [`FormError::Percent`].
+pub(super) fn decode_path(path: &str) -> Result<Vec<u8>, FormError> {
+    let mut bytes = path.replace('+', "%2B").into_bytes();
+    let length = decode_in_place(&mut bytes)?;
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -232,6 +261,18 @@ mod tests {
         let known_at = (0..=form.len()).find(|end| prefix.look(&form[..*end]).is_some()).unwrap();
         assert_eq!(known_at, b"x=1&groupId=g%2d&streamId=s&".len());
         assert_eq!(prefix.look(form), Some((&b"g-"[..], &b"s"[..])));
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_decoded_is_never_known() {
+        let form = b"groupId=%zz&streamId=s&body=x&";
+        assert_eq!(Prefix::default().look(form), None);
+    }
+
+    #[test]
+    fn a_path_keeps_its_plus_and_its_ampersand() {
+        assert_eq!(decode_path("/a%20b+c&d=e").unwrap(), b"/a b+c&d=e");
+        assert_eq!(decode_path("/%4"), Err(FormError::Percent));
     }
 
     type Pair = (Vec<u8>, Vec<u8>);

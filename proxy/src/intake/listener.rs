@@ -1,18 +1,17 @@
 //! The report listener: accepts connections, gives each its own task, and waits for them at the end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, End, Peer};
-use super::{Intake, NodeCounters, router};
+use super::{Intake, NodeCounters, Routes};
 use crate::admit::{Admission, Gate, Seat};
 
 /// Connections the kernel holds for the node to accept.
@@ -43,7 +42,8 @@ pub struct Listener {
     gate: Arc<Gate>,
     counters: Arc<NodeCounters>,
     closing: CancellationToken,
-    router: Router,
+    routes: Routes,
+    node_ip: Option<IpAddr>,
     connections: TaskTracker,
 }
 
@@ -56,7 +56,8 @@ impl Listener {
             gate,
             counters: Arc::clone(&intake.counters),
             closing: intake.lifecycle.closing().clone(),
-            router: router(intake),
+            node_ip: intake.node_ip,
+            routes: Routes::new(intake),
             connections,
         }
     }
@@ -93,15 +94,17 @@ impl Listener {
         let Ok(node) = socket.local_addr() else { return };
         // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
         let _ = socket.set_nodelay(true);
-        let peer = Peer { client: client.ip().to_canonical(), node: node.ip().to_canonical(), over_limit };
+        let node_ip = self.node_ip.unwrap_or_else(|| node.ip().to_canonical());
+        let client = client.ip().to_canonical().to_string();
+        let peer = Peer { client, node: node_ip.to_string(), over_limit };
         self.connections.spawn(self.serve(socket, peer, seat));
     }
 
     fn serve(&self, socket: TcpStream, peer: Peer, seat: Seat) -> impl Future<Output = ()> + use<> {
-        let (router, closing, counters) =
-            (self.router.clone(), self.closing.clone(), Arc::clone(&self.counters));
+        let (routes, closing, counters) =
+            (self.routes.clone(), self.closing.clone(), Arc::clone(&self.counters));
         async move {
-            if connection::serve(socket, peer, router, &closing).await == End::TimedOut {
+            if connection::serve(socket, peer, routes, &closing).await == End::TimedOut {
                 counters.connections_timed_out.add(1);
             }
             drop(seat);

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use tokio::time::{Instant, timeout_at};
 
 use super::form::Prefix;
+use super::text::is_blank;
 use crate::admit::Charge;
 use crate::catalog::{Catalog, longest_form};
 
@@ -45,7 +46,7 @@ pub(super) enum ReadError {
 /// # Errors
 /// [`ReadError`]; what was read is dropped.
 pub(super) async fn form(
-    mut body: Body,
+    mut body: impl Body<Data = Bytes> + Unpin,
     catalog: &Catalog,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, ReadError> {
@@ -88,9 +89,13 @@ impl Limit {
         }
         let Some(prefix) = &mut self.prefix else { return Ok(()) };
         let Some((group_id, stream_id)) = prefix.look(buffer) else { return Ok(()) };
+        if is_blank(group_id) || is_blank(stream_id) {
+            return Ok(());
+        }
+        // Ids that are no text are an error of the form, which is found when it is decoded.
         let (Ok(group_id), Ok(stream_id)) = (std::str::from_utf8(group_id), std::str::from_utf8(stream_id))
         else {
-            return Err(ReadError::NoStream);
+            return Ok(());
         };
         let stream = catalog.find(group_id, stream_id).ok_or(ReadError::NoStream)?;
         let own = usize::try_from(longest_form(stream.spec.max_body_bytes)).unwrap_or(usize::MAX);

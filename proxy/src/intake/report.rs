@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
+use hyper::body::Body;
 use sluice_wire::code::Code;
 use tokio::sync::oneshot;
 
@@ -16,13 +18,13 @@ use super::Intake;
 use super::answer::Answer;
 use super::connection::Peer;
 use super::content::{self, Content};
-use super::form::{Field, Form};
+use super::form::{Field, Form, decode_path};
 use super::read::{self, ReadError};
 use super::split;
 use super::text::{integer, is_blank, is_callback};
 use crate::admit::Charge;
 use crate::catalog::{Catalog, Stream};
-use crate::sink::{Cause, Delivery, Meta, Outcome, RECORD_OVERHEAD, Verdict};
+use crate::sink::{Cause, Delivery, Meta, Outcome, Verdict};
 
 /// Where reports are taken.
 pub(super) const MESSAGE: &str = "/dataproxy/message";
@@ -35,14 +37,13 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 type Shared = State<Arc<Intake>>;
 
 /// Answers a report.
-pub(super) async fn message(
-    State(intake): Shared,
-    Extension(peer): Extension<Arc<Peer>>,
-    request: Request,
-) -> Response {
+pub(super) async fn message<B>(intake: &Intake, peer: &Peer, request: http::Request<B>) -> Response
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (head, body) = request.into_parts();
-    let mut report = Report { intake: &intake, callback: None, stream: None };
-    let answered = report.run(&peer, &head.method, &head.uri, &head.headers, body).await;
+    let mut report = Report::new(intake, &head.headers);
+    let answered = report.run(peer, &head, body).await;
     let answer = answered.unwrap_or_else(|refusal| refusal);
     report.finish(answer)
 }
@@ -53,12 +54,10 @@ pub(super) async fn heartbeat(
     Extension(peer): Extension<Arc<Peer>>,
     request: Request,
 ) -> Response {
-    let (head, body) = request.into_parts();
-    drop(body);
-    let mut report = Report { intake: &intake, callback: None, stream: None };
-    let answer = report.has_room(&peer, &head.uri).and_then(|()| {
-        check_method(&head.method)?;
-        report.take_query(&head.uri)?;
+    let mut report = Report::new(&intake, request.headers());
+    let answer = report.has_room(&peer, request.uri()).and_then(|()| {
+        check_method(request.method())?;
+        report.take_query(request.uri())?;
         Ok(Answer::new(Code::Ok))
     });
     report.finish(answer.unwrap_or_else(|refusal| refusal))
@@ -66,17 +65,16 @@ pub(super) async fn heartbeat(
 
 /// Answers what is asked of any other path. A percent-encoded spelling of a known path is that path.
 pub(super) async fn elsewhere(state: Shared, peer: Extension<Arc<Peer>>, request: Request) -> Response {
-    let path = Form::decode([b"body=", &*request.uri().path().replace('+', "%2B").into_bytes()].concat());
-    let decoded = path.as_ref().map(|path| path.get(Field::Body).unwrap_or_default());
-    match decoded {
-        Ok(path) if path == MESSAGE.as_bytes() => return message(state, peer, request).await,
+    let path = decode_path(request.uri().path());
+    match &path {
+        Ok(path) if path == MESSAGE.as_bytes() => return message(&state.0, &peer.0, request).await,
         Ok(path) if path == HEARTBEAT.as_bytes() => return heartbeat(state, peer, request).await,
         _ => {}
     }
     let (State(intake), Extension(peer)) = (state, peer);
-    let report = Report { intake: &intake, callback: None, stream: None };
+    let report = Report::new(&intake, request.headers());
     let refusal = report.has_room(&peer, request.uri()).and_then(|()| check_method(request.method()));
-    let code = if decoded.is_err() { Code::Uri } else { Code::Path };
+    let code = if path.is_err() { Code::Uri } else { Code::Path };
     report.finish(refusal.err().unwrap_or_else(|| Answer::new(code)))
 }
 
@@ -85,31 +83,32 @@ struct Report<'a> {
     intake: &'a Intake,
     callback: Option<String>,
     stream: Option<Arc<Stream>>,
+    /// Whether there is a body that nobody has read: the connection can't go on after the answer.
+    unread: bool,
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    fn new(intake: &'a Intake, headers: &HeaderMap) -> Self {
+        Self { intake, callback: None, stream: None, unread: content::has_body(headers) }
+    }
+
     /// Goes through the checks, hands the records over and waits for what they come to.
     async fn run(
         &mut self,
         peer: &Peer,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: Body,
+        head: &Parts,
+        body: impl Body<Data = Bytes> + Unpin,
     ) -> Result<Answer, Answer> {
-        self.has_room(peer, uri)?;
-        check_method(method)?;
-        let content = content::of(headers);
+        self.has_room(peer, &head.uri)?;
+        check_method(&head.method)?;
+        let content = content::of(&head.headers);
         if content == Content::Other {
             return Err(Answer::new(Code::ContentType));
         }
-        let catalog = self.intake.catalog.load_full().ok_or_else(|| {
-            let answer = Answer::new(Code::NotReady);
-            if content::has_body(headers) { answer.closing() } else { answer }
-        })?;
-        let query = self.take_query(uri)?;
+        let catalog = self.intake.catalog.load_full().ok_or(Answer::new(Code::NotReady))?;
+        let query = self.take_query(&head.uri)?;
         let mut charge = self.intake.budget.open();
-        let form = match (method, content) {
+        let form = match (&head.method, content) {
             (&Method::POST, Content::Form) => self.take_form(body, &catalog, &mut charge).await?,
             _ => Form::default(),
         };
@@ -142,17 +141,23 @@ impl Report<'_> {
         Ok(query)
     }
 
-    async fn take_form(&self, body: Body, catalog: &Catalog, charge: &mut Charge) -> Result<Form, Answer> {
+    async fn take_form(
+        &mut self,
+        body: impl Body<Data = Bytes> + Unpin,
+        catalog: &Catalog,
+        charge: &mut Charge,
+    ) -> Result<Form, Answer> {
         let bytes = read::form(body, catalog, charge).await.map_err(|error| {
             let words = error.to_string();
             match error {
                 ReadError::TooLong { .. } => Answer::new(Code::TooLong).saying(words),
-                ReadError::NoStream => Answer::new(Code::NoTopic).closing(),
-                ReadError::NoRoom => Answer::new(Code::Busy).closing(),
+                ReadError::NoStream => Answer::new(Code::NoTopic),
+                ReadError::NoRoom => Answer::new(Code::Busy),
                 ReadError::TooSlow => Answer { too_slow: true, ..Answer::new(Code::Form).saying(words) },
                 ReadError::Broken => Answer::new(Code::Form).saying(words),
             }
         })?;
+        self.unread = false;
         Form::decode(bytes).map_err(|error| Answer::new(Code::Form).saying(error.to_string()))
     }
 
@@ -203,19 +208,20 @@ impl Report<'_> {
         if i64::try_from(records.len()) != Ok(count.max(1)) {
             stream.counters.count_mismatch.add(1);
         }
-        hold(&mut charge, &records)?;
-        let (delivery, verdict) = Delivery::new(records.len(), Arc::clone(&stream.counters), charge);
-        stream.outlet.submit(&self.meta(fields, peer), &records, &delivery);
+        let batch = stream.outlet.prepare(&Self::meta(fields, peer), records);
+        charge.resize(batch.held_bytes()).map_err(|_| Answer::new(Code::Busy))?;
+        let (delivery, verdict) = Delivery::new(batch.records(), Arc::clone(&stream.counters), charge);
+        stream.outlet.submit(batch, &delivery);
         Ok(verdict)
     }
 
-    fn meta(&self, fields: &Fields<'_>, peer: &Peer) -> Meta {
+    fn meta<'p>(fields: &Fields<'_>, peer: &'p Peer) -> Meta<'p> {
         let received = now();
         Meta {
             received,
             event_time: fields.get(Field::Dt).and_then(integer).unwrap_or(received),
-            client: peer.client,
-            node: self.intake.node_ip.unwrap_or(peer.node),
+            client: &peer.client,
+            node: &peer.node,
             audit_version: fields.get(Field::AuditVersion).and_then(integer),
         }
     }
@@ -229,7 +235,7 @@ impl Report<'_> {
             }
             None => self.intake.counters.answered(answer.code),
         }
-        answer.close |= self.intake.lifecycle.is_draining();
+        answer.close |= self.unread || self.intake.lifecycle.is_draining();
         if answer.callback.is_none() {
             answer.callback = self.callback;
         }
@@ -282,36 +288,29 @@ fn no_topic(stream: &Stream) -> Answer {
     Answer::new(Code::NoTopic).saying(format!("nothing was stored: {why}"))
 }
 
-/// Charges what the records take while they wait, instead of what the form took.
-fn hold(charge: &mut Charge, records: &[&[u8]]) -> Result<(), Answer> {
-    let bytes: usize = records.iter().map(|record| record.len()).sum();
-    let needed = bytes as u64 + RECORD_OVERHEAD * records.len() as u64;
-    if needed > charge.bytes() {
-        charge.grow(needed - charge.bytes()).map_err(|_| Answer::new(Code::Busy))?;
-    } else {
-        charge.settle_at(needed);
-    }
-    Ok(())
-}
-
-/// Waits for what a report comes to, not longer than its sink may take and a little more.
-async fn wait(stream: &Stream, verdict: oneshot::Receiver<Verdict>) -> Outcome {
+/// Waits for what a report comes to, not longer than its sink may take and a little more. `None`: no
+/// verdict in time.
+async fn wait(stream: &Stream, verdict: oneshot::Receiver<Verdict>) -> Option<Verdict> {
     let limit = Duration::from_millis(stream.delivery_timeout_ms) + ANSWER_MARGIN;
-    match tokio::time::timeout(limit, verdict).await {
-        Ok(Ok(verdict)) => verdict.outcome(),
-        // No verdict in time, or none at all: nothing is known.
-        Ok(Err(_)) | Err(_) => Outcome::Unknown,
-    }
+    tokio::time::timeout(limit, verdict).await.ok()?.ok()
 }
 
-fn answer_of(outcome: Outcome) -> Answer {
-    Answer::new(match outcome {
-        Outcome::Stored => Code::Ok,
-        Outcome::NotStored(Cause::Busy) => Code::Busy,
-        Outcome::NotStored(Cause::Refused) => Code::Refused,
-        Outcome::NotStored(Cause::NoTopic) => Code::NoTopic,
-        Outcome::Unknown => Code::Unknown,
-    })
+fn answer_of(verdict: Option<Verdict>) -> Answer {
+    let Some(verdict) = verdict else { return Answer::new(Code::Unknown) };
+    if verdict.is_partly_stored() {
+        let (stored, all) = (verdict.stored, verdict.stored + verdict.not_stored);
+        let words = format!("only {stored} of {all} records were stored; sending it again duplicates those");
+        return Answer::new(Code::Unknown).saying(words);
+    }
+    match verdict.outcome() {
+        Outcome::Stored => Answer::new(Code::Ok),
+        Outcome::NotStored(Cause::Busy) => Answer::new(Code::Busy),
+        Outcome::NotStored(Cause::Refused) => Answer::new(Code::Refused),
+        Outcome::NotStored(Cause::NoTopic) => {
+            Answer::new(Code::NoTopic).saying("nothing was stored: the stream's topic is gone")
+        }
+        Outcome::Unknown => Answer::new(Code::Unknown),
+    }
 }
 
 /// Milliseconds since the epoch.

@@ -47,14 +47,21 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The outcome of the report as a whole: unknown if any record is, stored only if all are.
+    /// The outcome of the report as a whole: stored only if all its records are, not stored only if
+    /// none is. Between the two a report can't be called either, and sending it again duplicates.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        match (self.unknown, self.cause) {
-            (0, None) => Outcome::Stored,
-            (0, Some(cause)) => Outcome::NotStored(cause),
+        match (self.stored, self.unknown, self.cause) {
+            (_, 0, None) => Outcome::Stored,
+            (0, 0, Some(cause)) => Outcome::NotStored(cause),
             _ => Outcome::Unknown,
         }
+    }
+
+    /// Whether it is known of every record that it is stored or not, and some are.
+    #[must_use]
+    pub fn is_partly_stored(&self) -> bool {
+        self.stored > 0 && self.not_stored > 0 && self.unknown == 0
     }
 }
 
@@ -164,8 +171,24 @@ mod tests {
         let (delivery, mut verdict, counters) = delivery(2);
         delivery.settle(Outcome::Stored, 3);
         assert!(verdict.try_recv().is_err());
+        delivery.settle(Outcome::Stored, 3);
+        assert_eq!(verdict.try_recv().unwrap().outcome(), Outcome::Stored);
+        assert_eq!((counters.delivered.get(), counters.delivered_bytes.get()), (2, 6));
+    }
+
+    #[test]
+    fn a_report_is_not_stored_only_if_none_of_its_records_is() {
+        let (delivery, mut verdict, _) = self::delivery(2);
         delivery.settle(Outcome::NotStored(Cause::Refused), 3);
+        delivery.settle(Outcome::NotStored(Cause::Busy), 3);
         assert_eq!(verdict.try_recv().unwrap().outcome(), Outcome::NotStored(Cause::Refused));
+
+        let (delivery, mut verdict, counters) = self::delivery(2);
+        delivery.settle(Outcome::Stored, 3);
+        delivery.settle(Outcome::NotStored(Cause::Refused), 3);
+        let partly = verdict.try_recv().unwrap();
+        assert!(partly.is_partly_stored());
+        assert_eq!(partly.outcome(), Outcome::Unknown);
         assert_eq!((counters.delivered.get(), counters.failed.get()), (1, 1));
     }
 

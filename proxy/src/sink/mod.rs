@@ -6,7 +6,6 @@ pub mod file;
 pub mod kafka;
 mod set;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use sluice_wire::status::SinkStatus;
@@ -19,15 +18,15 @@ pub const RECORD_OVERHEAD: u64 = 1024;
 
 /// What is known of a report beside its records; times in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
-pub struct Meta {
+pub struct Meta<'a> {
     /// When the report was received.
     pub received: i64,
     /// What the producer says its time is (`dt`), else the time of receipt.
     pub event_time: i64,
-    /// The producer's address.
-    pub client: IpAddr,
-    /// The node's own address.
-    pub node: IpAddr,
+    /// The producer's address, as text.
+    pub client: &'a str,
+    /// The node's own address, as text.
+    pub node: &'a str,
     /// The producer's `auditVersion`, if it is a number.
     pub audit_version: Option<i64>,
 }
@@ -58,11 +57,22 @@ impl Outlet {
         }
     }
 
-    /// Hands over the records of a report. Each is settled on `delivery` exactly once, sooner or later.
-    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+    /// Makes the records of a report ready for this sink.
+    #[must_use]
+    pub fn prepare<'a>(&self, meta: &Meta<'a>, records: Vec<&'a [u8]>) -> Batch<'a> {
+        let lines = match self {
+            Self::Kafka(_) => Vec::new(),
+            Self::File(outlet) => outlet.lines(meta, &records),
+        };
+        Batch { meta: *meta, records, lines }
+    }
+
+    /// Hands over a report that was made ready here. Each record is settled on `delivery` exactly once,
+    /// sooner or later.
+    pub fn submit(&self, batch: Batch<'_>, delivery: &Arc<Delivery>) {
         match self {
-            Self::Kafka(outlet) => outlet.submit(meta, records, delivery),
-            Self::File(outlet) => outlet.submit(meta, records, delivery),
+            Self::Kafka(outlet) => outlet.submit(&batch.meta, &batch.records, delivery),
+            Self::File(outlet) => outlet.submit(batch.lines, &batch.records, delivery),
         }
     }
 
@@ -71,8 +81,31 @@ impl Outlet {
     pub fn health(&self) -> Health {
         match self {
             Self::Kafka(outlet) => outlet.topic().health(),
-            Self::File(_) => Health::default(),
+            Self::File(outlet) => outlet.health(),
         }
+    }
+}
+
+/// The records of a report, ready for a sink.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    meta: Meta<'a>,
+    records: Vec<&'a [u8]>,
+    lines: Vec<u8>,
+}
+
+impl Batch<'_> {
+    /// How many records.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// What they take in memory until the sink has settled them, in bytes.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        let bytes: usize = self.records.iter().map(|record| record.len()).sum();
+        bytes.max(self.lines.len()) as u64 + RECORD_OVERHEAD * self.records.len() as u64
     }
 }
 

@@ -2,11 +2,12 @@
 //! ended so that everything handed to them is settled.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use sluice_wire::document::{KafkaSink, Sink as Spec, SinkKind};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::{Sink, file, kafka};
 use crate::secrets::Secrets;
@@ -19,11 +20,22 @@ const HAND_OVER: Duration = Duration::from_millis(250);
 #[error("sink {0:?} is not running")]
 pub struct SinkError(pub String);
 
+/// A running sink can't be replaced by what is asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("sink {sink:?}: {why}")]
+pub struct UpdateError {
+    /// Its name.
+    pub sink: String,
+    /// Why not.
+    pub why: kafka::StartError,
+}
+
 /// The running sinks by name.
 #[derive(Debug, Default)]
 pub struct SinkSet {
     running: BTreeMap<String, Running>,
     ending: JoinSet<()>,
+    hurry: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -54,36 +66,68 @@ pub struct Replaced(Vec<Running>);
 impl SinkSet {
     /// Makes the running sinks those of `specs`. What is unchanged runs on; the rest is returned, to be
     /// retired once nothing new goes there. Must be called within a tokio runtime.
-    pub fn update(&mut self, specs: &[Spec], secrets: &Secrets, capacity: kafka::Capacity) -> Replaced {
-        let mut before = std::mem::take(&mut self.running);
-        let mut replaced = Vec::new();
+    ///
+    /// # Errors
+    /// [`UpdateError`] where a sink that runs can't be replaced by what is asked for; nothing has changed then. A
+    /// sink that is new and can't be started is there, takes nothing and says why.
+    pub fn update(
+        &mut self,
+        specs: &[Spec],
+        secrets: &Secrets,
+        capacity: kafka::Capacity,
+    ) -> Result<Replaced, UpdateError> {
+        let mut fresh = BTreeMap::new();
         for spec in specs {
             let identity = Identity::of(&spec.kind, secrets, capacity);
-            let kept = match before.remove(&spec.name) {
-                Some(running) if running.identity == identity => Some(running),
-                other => {
-                    replaced.extend(other);
-                    None
+            let before = self.running.get(&spec.name);
+            if self.keeps(&spec.name, &identity).is_some() {
+                continue;
+            }
+            match Running::start(spec, identity, secrets, capacity, before) {
+                Ok(running) => drop(fresh.insert(spec.name.clone(), running)),
+                Err(error) => {
+                    self.retire(Replaced(fresh.into_values().collect()));
+                    return Err(error);
                 }
-            };
-            let running = kept.unwrap_or_else(|| Running::start(spec, identity, secrets, capacity));
-            if let (Sink::File(writer), SinkKind::File(file)) = (&running.sink, &spec.kind) {
+            }
+        }
+        let mut next = BTreeMap::new();
+        for spec in specs {
+            let kept = self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity));
+            let running =
+                kept.and_then(|name| self.running.remove(&name)).or_else(|| fresh.remove(&spec.name));
+            if let (Some(Sink::File(writer)), SinkKind::File(file)) =
+                (running.as_ref().map(|running| &running.sink), &spec.kind)
+            {
                 writer.set_max_bytes(file.max_bytes);
             }
-            self.running.insert(spec.name.clone(), running);
+            next.extend(running.map(|running| (spec.name.clone(), running)));
         }
-        replaced.extend(before.into_values());
-        Replaced(replaced)
+        let before = std::mem::replace(&mut self.running, next);
+        Ok(Replaced(before.into_values().collect()))
+    }
+
+    /// The name under which a sink like this runs already. A directory may change its sink's name, because
+    /// only one writer can hold it.
+    fn keeps(&self, name: &str, identity: &Identity) -> Option<String> {
+        if self.running.get(name).is_some_and(|running| running.identity == *identity) {
+            return Some(name.to_owned());
+        }
+        let mut others = self.running.iter().filter(|(_, running)| running.identity == *identity);
+        matches!(identity, Identity::File { .. }).then(|| others.next().map(|(name, _)| name.clone()))?
     }
 
     /// Ends what an update replaced, in the background.
     pub fn retire(&mut self, replaced: Replaced) {
         while self.ending.try_join_next().is_some() {}
         for running in replaced.0 {
+            let hurry = self.hurry.clone();
             self.ending.spawn(async move {
-                tokio::time::sleep(HAND_OVER).await;
-                running.sink.retire();
-                running.tasks.join().await;
+                tokio::select! {
+                    () = tokio::time::sleep(HAND_OVER) => {}
+                    () = hurry.cancelled() => {}
+                }
+                running.end(&hurry).await;
             });
         }
     }
@@ -101,13 +145,13 @@ impl SinkSet {
         self.running.iter().map(|(name, running)| (name.as_str(), &running.sink))
     }
 
-    /// Ends every sink. Kafka records not acknowledged yet are taken back at once, file records are
-    /// written; all are settled when this returns.
+    /// Ends every sink, those being ended already included. Kafka records not acknowledged yet are taken
+    /// back at once, file records are written; all are settled when this returns.
     pub async fn shutdown(mut self) {
+        self.hurry.cancel();
         for running in std::mem::take(&mut self.running).into_values() {
-            running.sink.purge();
-            running.sink.retire();
-            self.ending.spawn(running.tasks.join());
+            let hurry = self.hurry.clone();
+            self.ending.spawn(async move { running.end(&hurry).await });
         }
         while self.ending.join_next().await.is_some() {}
     }
@@ -119,9 +163,14 @@ impl Identity {
             SinkKind::Kafka(spec) => {
                 Self::Kafka { spec: spec.clone(), secrets: secrets.digest(&secret_names(spec)), capacity }
             }
-            SinkKind::File(file) => Self::File { directory: PathBuf::from(&file.directory) },
+            SinkKind::File(file) => Self::File { directory: normal(&file.directory) },
         }
     }
+}
+
+/// A directory's path without the parts that say nothing, to tell whether two are one.
+fn normal(directory: &str) -> PathBuf {
+    Path::new(directory).components().filter(|part| *part != Component::CurDir).collect()
 }
 
 fn secret_names(spec: &KafkaSink) -> Vec<&str> {
@@ -130,10 +179,22 @@ fn secret_names(spec: &KafkaSink) -> Vec<&str> {
 }
 
 impl Running {
-    fn start(spec: &Spec, identity: Identity, secrets: &Secrets, capacity: kafka::Capacity) -> Self {
+    fn start(
+        spec: &Spec,
+        identity: Identity,
+        secrets: &Secrets,
+        capacity: kafka::Capacity,
+        before: Option<&Self>,
+    ) -> Result<Self, UpdateError> {
         let (sink, tasks) = match &spec.kind {
             SinkKind::Kafka(kafka) => {
-                let (connection, tasks) = kafka::Connection::start(&spec.name, kafka, secrets, capacity);
+                let like = before.and_then(|before| before.like(kafka));
+                let started = kafka::Connection::start(&spec.name, kafka, secrets, capacity, like);
+                let (connection, tasks) = match (started, before) {
+                    (Ok(started), _) => started,
+                    (Err(why), Some(_)) => return Err(UpdateError { sink: spec.name.clone(), why }),
+                    (Err(why), None) => kafka::Connection::broken(&spec.name, &why),
+                };
                 (Sink::Kafka(connection), Tasks::Kafka(tasks))
             }
             SinkKind::File(file) => {
@@ -142,7 +203,28 @@ impl Running {
                 (Sink::File(writer), Tasks::File(task))
             }
         };
-        Self { identity, sink, tasks }
+        Ok(Self { identity, sink, tasks })
+    }
+
+    /// The connection, where it is one to the same brokers.
+    fn like(&self, kafka: &KafkaSink) -> Option<&kafka::Connection> {
+        match (&self.identity, &self.sink) {
+            (Identity::Kafka { spec, .. }, Sink::Kafka(connection)) => {
+                (spec.bootstrap_servers == kafka.bootstrap_servers).then_some(&**connection)
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends the sink; records not acknowledged are taken back as soon as there is hurry.
+    async fn end(self, hurry: &CancellationToken) {
+        self.sink.retire();
+        let mut joined = std::pin::pin!(self.tasks.join());
+        tokio::select! {
+            () = &mut joined => return,
+            () = hurry.cancelled() => self.sink.purge(),
+        }
+        joined.await;
     }
 }
 
@@ -197,22 +279,67 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_directory_keeps_its_writer_under_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut set = SinkSet::default();
+        let secrets = Secrets::default();
+        let _ = set.update(&[file("x", directory.path(), 1)], &secrets, CAPACITY).unwrap();
+        let first = writer(&set, "x");
+        let dotted = directory.path().join(".");
+        let replaced = set.update(&[file("y", &dotted, 1)], &secrets, CAPACITY).unwrap();
+        assert!(replaced.0.is_empty());
+        assert!(Arc::ptr_eq(&first, &writer(&set, "y")));
+        set.shutdown().await;
+    }
+
+    fn kafka(secret: &str) -> Spec {
+        let kafka = serde_json::json!({"bootstrapServers": "127.0.0.1:1", "deliveryTimeoutMs": 1000,
+            "sasl": {"mechanism": "PLAIN", "secret": secret}});
+        Spec { name: "k".to_owned(), kind: SinkKind::Kafka(serde_json::from_value(kafka).unwrap()) }
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_cannot_be_replaced_stays() {
+        let secrets = tempfile::tempdir().unwrap();
+        std::fs::create_dir(secrets.path().join("login")).unwrap();
+        for key in ["username", "password"] {
+            std::fs::write(secrets.path().join("login").join(key), "x").unwrap();
+        }
+        let secrets = Secrets::read(secrets.path());
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &secrets, CAPACITY).unwrap();
+        let error = set.update(&[kafka("gone")], &secrets, CAPACITY).unwrap_err().to_string();
+        assert!(error.contains("gone") && error.contains('k'), "{error}");
+        assert!(set.update(&[kafka("login")], &secrets, CAPACITY).unwrap().0.is_empty());
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_new_sink_that_cannot_be_started_is_there_and_says_why() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("gone")], &Secrets::default(), CAPACITY).unwrap();
+        let status = set.get("k").unwrap().status("k");
+        assert!(!status.ready && status.message.contains("gone"), "{status:?}");
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
     async fn a_sink_lives_on_while_its_configuration_stays() {
         let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut set = SinkSet::default();
         let secrets = Secrets::default();
-        assert!(set.update(&[file("x", a.path(), 1)], &secrets, CAPACITY).0.is_empty());
+        assert!(set.update(&[file("x", a.path(), 1)], &secrets, CAPACITY).unwrap().0.is_empty());
         let first = writer(&set, "x");
 
-        assert!(set.update(&[file("x", a.path(), 2)], &secrets, CAPACITY).0.is_empty());
+        assert!(set.update(&[file("x", a.path(), 2)], &secrets, CAPACITY).unwrap().0.is_empty());
         assert!(Arc::ptr_eq(&first, &writer(&set, "x")), "a new limit needs no new writer");
 
-        let replaced = set.update(&[file("x", b.path(), 2)], &secrets, CAPACITY);
+        let replaced = set.update(&[file("x", b.path(), 2)], &secrets, CAPACITY).unwrap();
         assert_eq!(replaced.0.len(), 1);
         assert!(!Arc::ptr_eq(&first, &writer(&set, "x")));
         set.retire(replaced);
 
-        let removed = set.update(&[], &secrets, CAPACITY);
+        let removed = set.update(&[], &secrets, CAPACITY).unwrap();
         assert_eq!(removed.0.len(), 1);
         assert_eq!(set.get("x").unwrap_err(), SinkError("x".to_owned()));
         set.retire(removed);

@@ -26,7 +26,7 @@ struct Line<'a> {
 }
 
 /// The headers that the record would have in Kafka.
-struct Headers<'a>(&'a Meta);
+struct Headers<'a>(&'a Meta<'a>);
 
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -36,8 +36,8 @@ impl Serialize for Headers<'_> {
         map.serialize_entry("rt", &received.to_string())?;
         map.serialize_entry("st", &received.to_string())?;
         map.serialize_entry("dt", &event_time.to_string())?;
-        map.serialize_entry("srcIp", &client.to_string())?;
-        map.serialize_entry("dpIp", &node.to_string())?;
+        map.serialize_entry("srcIp", client)?;
+        map.serialize_entry("dpIp", node)?;
         map.serialize_entry("msgEnType", "0")?;
         map.serialize_entry("version", "0")?;
         if let Some(version) = audit_version {
@@ -48,7 +48,7 @@ impl Serialize for Headers<'_> {
 }
 
 /// Appends the line of a record, with its line end.
-pub(super) fn write(lines: &mut Vec<u8>, group_id: &str, stream_id: &str, meta: &Meta, record: &[u8]) {
+pub(super) fn write(lines: &mut Vec<u8>, group_id: &str, stream_id: &str, meta: &Meta<'_>, record: &[u8]) {
     let value = std::str::from_utf8(record).ok();
     let line = Line {
         time: rfc3339(meta.received),
@@ -75,11 +75,11 @@ fn rfc3339(milliseconds: i64) -> String {
 mod tests {
     use super::*;
 
-    const META: Meta = Meta {
+    const META: Meta<'_> = Meta {
         received: 1_700_000_000_123,
         event_time: 5,
-        client: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        node: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        client: "127.0.0.1",
+        node: "127.0.0.1",
         audit_version: Some(3),
     };
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use writer::Writer;
 
-use crate::sink::{Delivery, Meta};
+use crate::sink::{Delivery, Health, Meta, NotReady};
 use writer::{Job, Target};
 
 /// One stream's way into its file.
@@ -34,13 +34,19 @@ impl Outlet {
         }
     }
 
-    /// Hands over the records of a report.
-    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+    /// The records as lines.
+    #[must_use]
+    pub fn lines(&self, meta: &Meta<'_>, records: &[&[u8]]) -> Vec<u8> {
         let bytes: usize = records.iter().map(|record| record.len()).sum();
         let mut lines = Vec::with_capacity(bytes + records.len() * 320);
         for record in records {
             line::write(&mut lines, &self.group_id, &self.stream_id, meta, record);
         }
+        lines
+    }
+
+    /// Hands over the records of a report as lines.
+    pub fn submit(&self, lines: Vec<u8>, records: &[&[u8]], delivery: &Arc<Delivery>) {
         self.writer.enqueue(Job {
             target: Arc::clone(&self.target),
             lines,
@@ -48,28 +54,28 @@ impl Outlet {
             delivery: Arc::clone(delivery),
         });
     }
+
+    /// Whether the directory can be written.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health { trouble: self.writer.trouble().map(|message| NotReady { message }), ..Health::default() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
     use std::path::PathBuf;
 
     use super::*;
     use crate::admit::Budget;
     use crate::sink::{Cause, Outcome, Verdict};
 
-    const META: Meta = Meta {
-        received: 0,
-        event_time: 0,
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        node: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        audit_version: None,
-    };
+    const META: Meta<'_> =
+        Meta { received: 0, event_time: 0, client: "127.0.0.1", node: "127.0.0.1", audit_version: None };
 
     async fn submit(outlet: &Outlet, records: &[&[u8]]) -> Verdict {
         let (delivery, verdict) = Delivery::new(records.len(), Arc::default(), Budget::new(0).open());
-        outlet.submit(&META, records, &delivery);
+        outlet.submit(outlet.lines(&META, records), records, &delivery);
         drop(delivery);
         verdict.await.unwrap()
     }
@@ -105,6 +111,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn room_that_a_person_made_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (writer, _task) = start(directory.path(), 500);
+        let (first, second) = (Outlet::new(&writer, "g", "s"), Outlet::new(&writer, "g", "t"));
+        assert_eq!(submit(&first, &[b"one", b"two"]).await.outcome(), Outcome::Stored);
+        assert_eq!(submit(&second, &[b"one"]).await.outcome(), Outcome::NotStored(Cause::Busy));
+        std::fs::remove_file(directory.path().join("g/s/00000001.ndjson")).unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        assert_eq!(submit(&second, &[b"one"]).await.outcome(), Outcome::Stored);
+        writer.retire();
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_after_the_files_were_removed_is_in_new_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("data");
+        let (writer, _task) = start(&below, 1 << 20);
+        let outlet = Outlet::new(&writer, "g", "s");
+        assert_eq!(submit(&outlet, &[b"one"]).await.outcome(), Outcome::Stored);
+        std::fs::remove_dir_all(&below).unwrap();
+        assert_eq!(submit(&outlet, &[b"two"]).await.outcome(), Outcome::Stored);
+        let text = std::fs::read_to_string(below.join("g/s/00000001.ndjson")).unwrap();
+        assert!(text.contains("two") && !text.contains("one"), "{text}");
+        writer.retire();
+    }
+
+    #[tokio::test]
     async fn a_directory_in_use_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let (first, _task) = start(directory.path(), 1 << 20);
@@ -123,7 +156,7 @@ mod tests {
         let (writer, task) = start(directory.path(), 1 << 20);
         let outlet = Outlet::new(&writer, "g", "s");
         let (delivery, verdict) = Delivery::new(1, Arc::default(), Budget::new(0).open());
-        outlet.submit(&META, &[b"x"], &delivery);
+        outlet.submit(outlet.lines(&META, &[b"x"]), &[b"x"], &delivery);
         drop(delivery);
         writer.retire();
         task.await.unwrap();

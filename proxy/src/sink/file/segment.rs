@@ -6,6 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::writer::is_removed;
+
 /// At this size the next segment is begun, in bytes.
 pub(super) const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -30,7 +32,7 @@ pub(super) enum AppendError {
 impl Segment {
     /// Opens a stream's last segment, or its first. Returns it with the bytes cut off its end.
     pub(super) fn open(directory: PathBuf) -> io::Result<(Self, u64)> {
-        std::fs::create_dir_all(&directory)?;
+        create_durably(&directory)?;
         let number = last_number(&directory)?.unwrap_or(1);
         let (mut file, _) = open_file(&directory, number)?;
         let whole = whole_length(&mut file)?;
@@ -55,13 +57,22 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether somebody removed the file.
+    pub(super) fn is_removed(&self) -> bool {
+        is_removed(&self.file)
+    }
+
     /// Makes what was written safe.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
     fn cut_back(&mut self, error: io::Error) -> AppendError {
-        let cut = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)));
+        let cut = self
+            .file
+            .set_len(self.length)
+            .and_then(|()| self.file.sync_data())
+            .and_then(|()| self.file.seek(SeekFrom::End(0)));
         match cut {
             Ok(_) => AppendError::Clean(error),
             Err(_) => AppendError::Torn(error),
@@ -75,6 +86,19 @@ impl Segment {
         (self.file, self.number, self.length) = (file, number, length);
         Ok(())
     }
+}
+
+/// Makes a directory and those above it; their names must survive a crash as well as the file.
+fn create_durably(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
+        create_durably(above)?;
+        std::fs::create_dir_all(directory)?;
+        return File::open(above)?.sync_all();
+    }
+    std::fs::create_dir_all(directory)
 }
 
 fn open_file(directory: &Path, number: u32) -> io::Result<(File, u64)> {

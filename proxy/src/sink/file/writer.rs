@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
@@ -20,6 +22,8 @@ const QUEUE: usize = 16_384;
 const COMMIT: usize = 4_096;
 /// How many files are kept open between commits.
 const OPEN_FILES: usize = 256;
+/// How often a full directory is counted anew.
+const RECOUNT: Duration = Duration::from_secs(1);
 
 /// A stream of a directory, as a path below it.
 pub(super) type Target = Arc<PathBuf>;
@@ -109,8 +113,11 @@ impl Writer {
 /// The directory while it is held.
 struct Store {
     /// Locked, so that no other process writes here.
-    _lock: File,
+    lock: File,
+    /// Of the files below.
     bytes: u64,
+    /// When they were counted.
+    counted: Instant,
 }
 
 struct Thread {
@@ -135,16 +142,36 @@ impl Thread {
         self.shared.set_trouble(result.err().map(|error| format!("{directory}: {error}")));
     }
 
-    /// Takes hold of the directory, once it can be had.
+    /// Takes hold of the directory, once it can be had, and again when somebody removed it.
     fn hold(&mut self) -> io::Result<&mut Store> {
-        if self.store.is_none() {
+        if self.store.as_ref().is_none_or(|store| is_removed(&store.lock)) {
+            self.open.clear();
             std::fs::create_dir_all(&self.directory)?;
             let lock = File::create(self.directory.join(".lock"))?;
             lock.try_lock().map_err(|_| io::Error::other("another process writes to this directory"))?;
             let bytes = bytes_below(&self.directory, 0)?;
-            self.store = Some(Store { _lock: lock, bytes });
+            self.store = Some(Store { lock, bytes, counted: Instant::now() });
         }
         self.store.as_mut().ok_or_else(|| io::Error::other("directory is not held"))
+    }
+
+    /// Takes room for so many bytes. Somebody may have made some, which is looked for now and then.
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        let max_bytes = self.shared.max_bytes.load(Ordering::Relaxed);
+        let directory = self.directory.clone();
+        let store = self.hold()?;
+        if store.bytes + bytes > max_bytes && store.counted.elapsed() > RECOUNT {
+            store.bytes = bytes_below(&directory, 0)?;
+            store.counted = Instant::now();
+        }
+        if store.bytes + bytes > max_bytes {
+            let held = store.bytes;
+            return Err(io::Error::other(format!(
+                "full: {held} of {max_bytes} bytes; raise maxBytes or remove files"
+            )));
+        }
+        store.bytes += bytes;
+        Ok(())
     }
 
     /// Writes, syncs and settles a batch. A stream's failure is its own.
@@ -156,15 +183,19 @@ impl Thread {
         let mut result = Ok(());
         let (mut written, mut settled) = (Vec::new(), Vec::new());
         for (target, jobs) in by_target {
-            match self.write(&target, &jobs) {
-                Ok(()) => written.push((target, jobs)),
-                Err((outcome, error)) => {
-                    settled.push((jobs, outcome));
-                    result = Err(error);
+            let mut whole = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                match self.write(&target, &job.lines) {
+                    Ok(()) => whole.push(job),
+                    Err((outcome, error)) => {
+                        settled.push((vec![job], outcome));
+                        result = Err(error);
+                    }
                 }
             }
+            written.push((target, whole));
         }
-        for (target, jobs) in written {
+        for (target, jobs) in written.into_iter().filter(|(_, jobs)| !jobs.is_empty()) {
             match self.sync(&target) {
                 Ok(()) => settled.push((jobs, Outcome::Stored)),
                 Err(error) => {
@@ -192,40 +223,41 @@ impl Thread {
         synced
     }
 
-    /// Writes a stream's jobs, not yet synced.
-    fn write(&mut self, target: &Target, jobs: &[Job]) -> Result<(), (Outcome, io::Error)> {
+    /// Writes the lines of one report, not yet synced.
+    fn write(&mut self, target: &Target, lines: &[u8]) -> Result<(), (Outcome, io::Error)> {
         let refused = |error| (Outcome::NotStored(Cause::Busy), error);
-        let lines = jobs.iter().map(|job| job.lines.as_slice()).collect::<Vec<_>>().concat();
-        let max_bytes = self.shared.max_bytes.load(Ordering::Relaxed);
-        let held = self.hold().map_err(refused)?.bytes;
-        if held + lines.len() as u64 > max_bytes {
-            return Err(refused(io::Error::other(format!(
-                "full: {held} of {max_bytes} bytes; raise maxBytes or remove files"
-            ))));
+        self.reserve(lines.len() as u64).map_err(refused)?;
+        let written =
+            self.segment(target).map_err(AppendError::Clean).and_then(|segment| segment.append(lines));
+        match written {
+            Ok(()) => Ok(()),
+            Err(AppendError::Clean(error)) => Err(refused(error)),
+            Err(AppendError::Torn(error)) => {
+                self.open.remove(target);
+                Err((Outcome::Unknown, error))
+            }
+        }
+    }
+
+    /// The stream's open segment; another one where somebody removed its file.
+    fn segment(&mut self, target: &Target) -> io::Result<&mut Segment> {
+        if self.open.get(target).is_some_and(Segment::is_removed) {
+            self.open.remove(target);
         }
         if !self.open.contains_key(target) {
-            let (segment, cut) = Segment::open(self.directory.join(&**target)).map_err(refused)?;
+            let (segment, cut) = Segment::open(self.directory.join(&**target))?;
             if cut > 0 {
                 tracing::warn!(stream = %target.display(), bytes = cut, "cut a torn last line");
             }
             self.open.insert(Arc::clone(target), segment);
         }
-        let Some(segment) = self.open.get_mut(target) else {
-            return Err(refused(io::Error::other("segment is not open")));
-        };
-        match segment.append(&lines) {
-            Ok(()) => {}
-            Err(AppendError::Clean(error)) => return Err(refused(error)),
-            Err(AppendError::Torn(error)) => {
-                self.open.remove(target);
-                return Err((Outcome::Unknown, error));
-            }
-        }
-        if let Some(store) = &mut self.store {
-            store.bytes += lines.len() as u64;
-        }
-        Ok(())
+        self.open.get_mut(target).ok_or_else(|| io::Error::other("segment is not open"))
     }
+}
+
+/// Whether an open file has no name any more.
+pub(super) fn is_removed(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }
 
 /// Bytes of the `.ndjson` files below a directory (group, stream, file: two levels down).

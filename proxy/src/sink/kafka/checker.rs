@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
@@ -32,30 +32,61 @@ const DEFAULT_MAX_MESSAGE: usize = 1_048_588;
 const CONFIG_CHUNK: usize = 200;
 
 pub(super) struct Checker {
-    pub(super) shared: Arc<Shared>,
-    pub(super) control: Arc<Control>,
-    pub(super) config: ClientConfig,
-    pub(super) stop: CancellationToken,
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    config: ClientConfig,
+    stop: CancellationToken,
+}
+
+/// A client that asks; dropping one joins its threads, which the runtime's own must not wait for.
+struct Asker(Option<Arc<Admin>>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        let admin = self.0.take();
+        tokio::task::spawn_blocking(move || drop(admin));
+    }
 }
 
 type Admin = AdminClient<Context>;
 
+/// Why a topic was not seen, in words a person can act on.
+enum LookError {
+    /// Kafka says that it is not there, or not for this client.
+    NotThere(String),
+    /// Kafka did not say.
+    Unreachable(String),
+}
+
 impl Checker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        control: Arc<Control>,
+        config: ClientConfig,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { shared, control, config, stop }
+    }
+
     /// Runs until it is stopped.
     pub(super) async fn run(self) {
         let mut backoff = BACKOFF.0;
-        let mut all = false;
+        let mut refreshed = Instant::now();
         loop {
+            let all = refreshed.elapsed() >= REFRESH;
+            if all {
+                refreshed = Instant::now();
+            }
             let in_order = tokio::select! {
                 () = self.stop.cancelled() => return,
                 in_order = self.round(all) => in_order,
             };
-            let pause = if in_order { REFRESH } else { backoff };
+            let pause = if in_order { REFRESH } else { backoff.min(REFRESH) };
             backoff = if in_order { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = self.shared.check.notified() => all = false,
-                () = tokio::time::sleep(pause) => all = in_order,
+                () = self.shared.check.notified() => backoff = BACKOFF.0,
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -81,59 +112,80 @@ impl Checker {
                 return false;
             }
         };
+        let _asker = Asker(Some(Arc::clone(&admin)));
         let found = self.look(&admin, &topics).await;
         let settings = read_settings(&admin, &found).await;
-        for (topic, replicas) in &found {
-            let (max_message_bytes, min_insync_replicas) =
-                settings.get(topic.name()).copied().unwrap_or((DEFAULT_MAX_MESSAGE, None));
+        drop(admin);
+        let seen: Vec<_> = found
+            .iter()
+            .map(|(topic, replicas)| {
+                let known = topic.last().map(|last| (last.max_message_bytes, last.min_insync_replicas));
+                let read = settings.get(topic.name()).copied();
+                let (max_message_bytes, min_insync_replicas) =
+                    read.or(known).unwrap_or((DEFAULT_MAX_MESSAGE, None));
+                (topic, Seen { replicas: *replicas, min_insync_replicas, max_message_bytes })
+            })
+            .collect();
+        self.bound_batches(seen.iter().map(|(_, seen)| seen.longest_record())).await;
+        for (topic, seen) in &seen {
             if topic.longest_record().is_none() {
-                tracing::info!(
-                    sink = self.shared.sink,
-                    topic = topic.name(),
-                    replicas,
-                    max_message_bytes,
-                    "topic is there"
-                );
+                tracing::info!(sink = self.shared.sink, topic = topic.name(), ?seen, "topic is there");
             }
-            topic.seen(Seen { replicas: *replicas, min_insync_replicas, max_message_bytes });
+            topic.seen(*seen);
         }
-        self.bound_batches();
-        // Dropping a client joins its threads.
-        drop(tokio::task::spawn_blocking(move || drop(admin)).await);
         found.len() == topics.len()
     }
 
-    /// The topics that are there, with the fewest replicas of a partition; the others are told why not.
+    /// Keeps batches of several records below the smallest topic's bound before that topic is opened:
+    /// librdkafka knows no bound by topic, and the broker would refuse whole batches.
+    async fn bound_batches(&self, new: impl Iterator<Item = usize>) {
+        let topics = self.shared.topics.all();
+        let known = topics.iter().filter_map(|topic| topic.longest_record());
+        let bound = known.chain(new).min().map_or(BATCH_BYTES, |smallest| smallest.clamp(1, BATCH_BYTES));
+        self.control.batch_bytes.store(bound, Ordering::Relaxed);
+        let begin = Instant::now();
+        while self.control.batch_in_effect.load(Ordering::Relaxed) != bound && begin.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The topics that are there, with the fewest replicas of a partition. The others are told why not;
+    /// where Kafka can't be asked, a topic seen before stays as it is.
     async fn look(&self, admin: &Arc<Admin>, topics: &[Arc<Topic>]) -> Vec<(Arc<Topic>, u32)> {
         let mut found = Vec::new();
-        for topic in topics {
-            let mut seen = self.metadata(admin, topic.name()).await;
-            if matches!(seen, Ok(None)) {
-                let wanted = topic.wanted();
-                seen = match &wanted.create {
-                    None => Err(format!(
-                        "topic {:?} does not exist; create it, or set sink.create to have it created",
-                        topic.name()
-                    )),
-                    Some(_) => match self.create(admin, topic.name(), &wanted).await {
-                        Ok(()) => self.metadata(admin, topic.name()).await,
-                        Err(error) => Err(error),
-                    },
-                };
-            }
-            match seen {
-                Ok(Some(replicas)) => found.push((Arc::clone(topic), replicas)),
-                Ok(None) => {
-                    topic.missing(format!("topic {:?} was created and is not there yet", topic.name()));
+        for (index, topic) in topics.iter().enumerate() {
+            match self.look_at(admin, topic).await {
+                Ok(replicas) => found.push((Arc::clone(topic), replicas)),
+                Err(LookError::NotThere(message)) => topic.missing(message),
+                Err(LookError::Unreachable(message)) => {
+                    let unseen = topics.iter().skip(index).filter(|topic| topic.longest_record().is_none());
+                    unseen.for_each(|topic| topic.missing(message.clone()));
+                    break;
                 }
-                Err(message) => topic.missing(message),
             }
         }
         found
     }
 
+    /// Looks at one topic and makes it where it is missing and to be made.
+    async fn look_at(&self, admin: &Arc<Admin>, topic: &Topic) -> Result<u32, LookError> {
+        let name = topic.name();
+        if let Some(replicas) = self.metadata(admin, name).await? {
+            return Ok(replicas);
+        }
+        let wanted = topic.wanted();
+        if wanted.create.is_none() {
+            return Err(LookError::NotThere(format!(
+                "topic {name:?} does not exist; create it, or set sink.create to have it created"
+            )));
+        }
+        self.create(admin, name, &wanted).await.map_err(LookError::NotThere)?;
+        let seen = self.metadata(admin, name).await?;
+        seen.ok_or_else(|| LookError::NotThere(format!("topic {name:?} was created and is not there yet")))
+    }
+
     /// Replicas of the topic's partitions, the fewest; `None` where there is no such topic.
-    async fn metadata(&self, admin: &Arc<Admin>, name: &str) -> Result<Option<u32>, String> {
+    async fn metadata(&self, admin: &Arc<Admin>, name: &str) -> Result<Option<u32>, LookError> {
         let (client, topic) = (Arc::clone(admin), name.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
             client.inner().fetch_metadata(Some(&topic), Timeout::After(PATIENCE)).map(|metadata| {
@@ -142,26 +194,22 @@ impl Checker {
                     (topic.error().map(RDKafkaErrorCode::from), replicas.unwrap_or(0))
                 })
             })
-        })
-        .await;
-        let answer = match asked {
-            Ok(answer) => answer,
-            Err(error) => return Err(error.to_string()),
-        };
+        });
+        let answer = asked.await.map_err(|error| LookError::Unreachable(error.to_string()))?;
+        let answer = answer.map_err(|error| {
+            let trouble = self.shared.trouble().unwrap_or_else(|| error.to_string());
+            LookError::Unreachable(format!("Kafka can't be asked for its topics: {trouble}"))
+        })?;
         match answer {
-            Err(error) => Err(match self.shared.trouble() {
-                Some(trouble) => format!("can't ask Kafka for topic {name:?}: {trouble}"),
-                None => format!("can't ask Kafka for topic {name:?}: {error}"),
-            }),
-            Ok(Some((None, replicas))) if replicas > 0 => {
+            Some((None, replicas)) if replicas > 0 => {
                 self.shared.clear_trouble();
                 Ok(Some(u32::try_from(replicas).unwrap_or(u32::MAX)))
             }
-            Ok(Some((Some(RDKafkaErrorCode::TopicAuthorizationFailed), _))) => {
-                Err(format!("not authorised to see topic {name:?}; grant Describe and Write"))
-            }
-            Ok(None | Some((None | Some(RDKafkaErrorCode::UnknownTopicOrPartition), _))) => Ok(None),
-            Ok(Some((Some(code), _))) => Err(format!("topic {name:?}: {code}")),
+            Some((Some(RDKafkaErrorCode::TopicAuthorizationFailed), _)) => Err(LookError::NotThere(format!(
+                "not authorised to see topic {name:?}; grant Describe and Write"
+            ))),
+            None | Some((None | Some(RDKafkaErrorCode::UnknownTopicOrPartition), _)) => Ok(None),
+            Some((Some(code), _)) => Err(LookError::NotThere(format!("topic {name:?}: {code}"))),
         }
     }
 
@@ -186,14 +234,6 @@ impl Checker {
             Some(Err((_, code))) => Err(failed(&code)),
             None => Err(failed(&"no answer")),
         }
-    }
-
-    /// Keeps batches of several records below the smallest topic's bound: librdkafka knows no bound by
-    /// topic, and the broker would refuse whole batches.
-    fn bound_batches(&self) {
-        let smallest = self.shared.topics.all().iter().filter_map(|topic| topic.longest_record()).min();
-        let bound = smallest.map_or(BATCH_BYTES, |smallest| smallest.clamp(1, BATCH_BYTES));
-        self.control.batch_bytes.store(bound, Ordering::Relaxed);
     }
 }
 

@@ -53,6 +53,14 @@ impl Shared {
         }
     }
 
+    /// Closes a topic that Kafka no longer knows, and has it looked for.
+    pub(super) fn topic_is_gone(&self, name: &str) {
+        if let Some(topic) = self.topics.get(name) {
+            topic.missing(format!("topic {name:?} is gone"));
+            self.check.notify_one();
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,7 +114,7 @@ impl ProducerContext for Context {
             Err((error, message)) => {
                 let code = error.rdkafka_error_code();
                 if outcome::topic_is_gone(code) {
-                    self.topic_is_gone(message.topic());
+                    self.shared.topic_is_gone(message.topic());
                 }
                 let outcome = outcome::of_delivery(code, ticket.handed_over.elapsed());
                 tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");
@@ -122,13 +130,6 @@ impl Context {
             (Some(ready), Some(courier)) => courier.take(ready),
             (Some(ready), None) => ready.send(),
             (None, _) => {}
-        }
-    }
-
-    fn topic_is_gone(&self, name: &str) {
-        if let Some(topic) = self.shared.topics.get(name) {
-            topic.missing(format!("topic {name:?} is gone"));
-            self.shared.check.notify_one();
         }
     }
 }

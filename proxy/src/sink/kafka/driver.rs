@@ -1,6 +1,7 @@
 //! The thread that owns a connection's producer: it makes it, serves its deliveries, makes another
 //! after a fatal error, and ends it so that every record it holds is settled.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
 
 use super::context::{Context, Shared};
@@ -16,14 +18,15 @@ use super::courier::Courier;
 /// How long one round of serving deliveries lasts, and so how soon a wish is seen.
 const ROUND: Duration = Duration::from_millis(50);
 /// Between two attempts to make a producer.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// A producer that lived so long was made well: the next one need not wait long.
+const LONG_LIFE: Duration = Duration::from_secs(60);
 /// How long a purged producer may take to give everything back.
 const PURGE: Duration = Duration::from_secs(5);
 
 pub(super) type Producer = BaseProducer<Context>;
 
-/// What the driver and its connection share.
-#[derive(Default)]
+/// What the driver, its connection and the topic checks share.
 pub(super) struct Control {
     /// The producer that takes records now.
     pub(super) producer: ArcSwapOption<Producer>,
@@ -31,10 +34,25 @@ pub(super) struct Control {
     pub(super) retire: AtomicBool,
     /// Set: give back at once what is not acknowledged.
     pub(super) purge: AtomicBool,
-    /// Largest batch, in bytes; a change makes another producer.
+    /// Largest batch wanted, in bytes; a change makes another producer.
     pub(super) batch_bytes: AtomicUsize,
+    /// Largest batch of the producer that takes records now.
+    pub(super) batch_in_effect: AtomicUsize,
     /// Fatal errors since the start.
     pub(super) fatal_errors: AtomicU64,
+}
+
+impl Control {
+    pub(super) fn new(batch_bytes: usize) -> Self {
+        Self {
+            producer: ArcSwapOption::empty(),
+            retire: AtomicBool::new(false),
+            purge: AtomicBool::new(false),
+            batch_bytes: AtomicUsize::new(batch_bytes),
+            batch_in_effect: AtomicUsize::new(batch_bytes),
+            fatal_errors: AtomicU64::new(0),
+        }
+    }
 }
 
 /// The driver of one connection.
@@ -59,20 +77,27 @@ enum End {
 }
 
 impl Driver {
-    /// Runs on a thread of its own until the connection is retired and everything handed over is settled.
-    /// Without a thread the connection takes nothing, and says so.
-    pub(super) fn start(self) -> Option<std::thread::JoinHandle<()>> {
-        let shared = Arc::clone(&self.shared);
-        let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run());
-        thread.map_err(|error| shared.set_trouble(&format!("can't start a thread: {error}"))).ok()
+    /// Puts the first producer into effect and runs on a thread of its own, until the connection is retired
+    /// and everything handed over is settled.
+    pub(super) fn start(self, first: Arc<Producer>) -> io::Result<std::thread::JoinHandle<()>> {
+        self.control.producer.store(Some(Arc::clone(&first)));
+        std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run(first))
     }
 
-    fn run(self) {
+    fn run(self, first: Arc<Producer>) {
         let mut ending: Vec<std::thread::JoinHandle<()>> = Vec::new();
-        while let Some((producer, batch)) = self.make() {
+        let mut current = Some((first, self.control.batch_bytes.load(Ordering::Relaxed)));
+        let mut backoff = BACKOFF.0;
+        while let Some((producer, batch)) = current {
             let before = self.control.producer.swap(Some(Arc::clone(&producer)));
-            ending.extend(before.map(|before| self.finish_apart(before)));
+            self.control.batch_in_effect.store(batch, Ordering::Relaxed);
+            ending.extend(
+                before
+                    .filter(|before| !Arc::ptr_eq(before, &producer))
+                    .and_then(|before| self.finish_apart(before)),
+            );
             ending.retain(|thread| !thread.is_finished());
+            let begin = Instant::now();
             match self.serve(&producer, batch) {
                 End::BatchSize => {}
                 End::Fatal => {
@@ -80,9 +105,13 @@ impl Driver {
                     // What is in flight can't be told any more; it comes back as unknown.
                     producer.purge(PurgeConfig::default().queue().inflight());
                     finish(producer, Duration::ZERO, &self.control);
+                    backoff =
+                        if begin.elapsed() > LONG_LIFE { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
+                    self.pause(backoff);
                 }
                 End::Retired => break,
             }
+            current = self.make();
         }
         if let Some(last) = self.control.producer.swap(None) {
             finish(last, self.flush, &self.control);
@@ -98,20 +127,29 @@ impl Driver {
         self.control.retire.load(Ordering::Relaxed)
     }
 
+    fn pause(&self, length: Duration) {
+        let end = Instant::now() + length;
+        while Instant::now() < end && !self.retired() {
+            std::thread::sleep(ROUND);
+        }
+    }
+
+    /// Makes a producer with batches of at most so many bytes.
+    pub(super) fn make_one(&self, batch: usize) -> KafkaResult<Arc<Producer>> {
+        let context = Context { shared: Arc::clone(&self.shared), courier: Some(self.courier.clone()) };
+        Producer::from_config_and_context(&(self.config)(batch), context).map(Arc::new)
+    }
+
     /// Tries to make a producer until it works or the connection is retired.
     fn make(&self) -> Option<(Arc<Producer>, usize)> {
         let mut backoff = BACKOFF.0;
         while !self.retired() {
             let batch = self.control.batch_bytes.load(Ordering::Relaxed);
-            let context = Context { shared: Arc::clone(&self.shared), courier: Some(self.courier.clone()) };
-            match Producer::from_config_and_context(&(self.config)(batch), context) {
-                Ok(producer) => return Some((Arc::new(producer), batch)),
+            match self.make_one(batch) {
+                Ok(producer) => return Some((producer, batch)),
                 Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),
             }
-            let again = Instant::now() + backoff;
-            while Instant::now() < again && !self.retired() {
-                std::thread::sleep(ROUND);
-            }
+            self.pause(backoff);
             backoff = (backoff * 2).min(BACKOFF.1);
         }
         None
@@ -135,10 +173,16 @@ impl Driver {
         }
     }
 
-    /// Finishes a replaced producer beside the new one.
-    fn finish_apart(&self, producer: Arc<Producer>) -> std::thread::JoinHandle<()> {
-        let (flush, control) = (self.flush, Arc::clone(&self.control));
-        std::thread::spawn(move || finish(producer, flush, &control))
+    /// Finishes a replaced producer beside the new one; here and now where no thread can be had.
+    fn finish_apart(&self, producer: Arc<Producer>) -> Option<std::thread::JoinHandle<()>> {
+        let (flush, control, spare) = (self.flush, Arc::clone(&self.control), Arc::clone(&producer));
+        let thread = std::thread::Builder::new()
+            .name("kafka-ending".to_owned())
+            .spawn(move || finish(producer, flush, &control));
+        if thread.is_err() {
+            finish(spare, flush, &self.control);
+        }
+        thread.ok()
     }
 }
 

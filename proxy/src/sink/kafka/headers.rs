@@ -7,13 +7,13 @@ use rdkafka::message::{Header, OwnedHeaders};
 use crate::sink::Meta;
 
 /// The headers of a raw record.
-pub(super) fn of(meta: &Meta) -> OwnedHeaders {
+pub(super) fn of(meta: &Meta<'_>) -> OwnedHeaders {
     let mut number = itoa::Buffer::new();
     let received = number.format(meta.received).as_bytes();
     let headers = add(add(OwnedHeaders::new_with_capacity(8), "rt", received), "st", received);
     let headers = add(headers, "dt", itoa::Buffer::new().format(meta.event_time).as_bytes());
-    let headers = add(headers, "srcIp", meta.client.to_string().as_bytes());
-    let headers = add(headers, "dpIp", meta.node.to_string().as_bytes());
+    let headers = add(headers, "srcIp", meta.client.as_bytes());
+    let headers = add(headers, "dpIp", meta.node.as_bytes());
     let headers = add(add(headers, "msgEnType", b"0"), "version", b"0");
     match meta.audit_version {
         Some(version) => add(headers, "auditVersion", itoa::Buffer::new().format(version).as_bytes()),

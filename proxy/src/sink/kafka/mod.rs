@@ -20,25 +20,25 @@ mod outcome;
 mod properties;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::producer::BaseRecord;
-use sluice_wire::document::{CreateTopic, KafkaSink};
+use sluice_wire::document::KafkaSink;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use client::Capacity;
 pub use properties::{PropertyError, check as check_properties};
-pub use topics::Topic;
+pub use topics::{Topic, Wanted};
 
-use crate::secrets::Secrets;
+use crate::secrets::{SecretError, Secrets};
 use crate::sink::{Cause, Delivery, Meta, Outcome};
 use checker::Checker;
 use context::{Shared, Ticket};
 use driver::{Control, Driver};
-use topics::Wanted;
 
 /// Largest batch of several records, in bytes (librdkafka's own default).
 const BATCH_BYTES: usize = 1_000_000;
@@ -48,6 +48,22 @@ pub struct Connection {
     shared: Arc<Shared>,
     control: Arc<Control>,
     stop: CancellationToken,
+    /// The connection that this one replaced, for what it knew of topics.
+    like: Option<Arc<Shared>>,
+}
+
+/// Why a connection can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A Secret, or a key of it.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// librdkafka does not take the configuration.
+    #[error("{0}")]
+    Refused(String),
+    /// No thread could be started.
+    #[error("can't start a thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// What a connection runs on; ended by [`Tasks::join`] after [`Connection::retire`].
@@ -59,26 +75,24 @@ pub struct Tasks {
 }
 
 impl Connection {
-    /// Connects in the background. Where a Secret is missing the connection takes nothing and says so;
-    /// it is to be replaced when the Secret appears.
+    /// Makes a connection whose producer takes records at once. What `like`, a connection to the same
+    /// brokers, knows of topics is taken over, so that replacing one refuses nothing.
     ///
     /// Must be called within a tokio runtime.
-    #[must_use]
-    pub fn start(name: &str, sink: &KafkaSink, secrets: &Secrets, capacity: Capacity) -> (Arc<Self>, Tasks) {
-        let shared = Arc::new(Shared::new(name));
-        let control = Arc::new(Control::default());
-        control.batch_bytes.store(BATCH_BYTES, Ordering::Relaxed);
-        let stop = CancellationToken::new();
-        let connection =
-            Self { shared: Arc::clone(&shared), control: Arc::clone(&control), stop: stop.clone() };
-        let config = match client::connect(sink, secrets) {
-            Ok(config) => config,
-            Err(error) => {
-                shared.set_trouble(&error.to_string());
-                return (Arc::new(connection), Tasks::default());
-            }
-        };
+    ///
+    /// # Errors
+    /// [`StartError`] where a Secret is missing or librdkafka does not take the configuration.
+    pub fn start(
+        name: &str,
+        sink: &KafkaSink,
+        secrets: &Secrets,
+        capacity: Capacity,
+        like: Option<&Self>,
+    ) -> Result<(Arc<Self>, Tasks), StartError> {
+        let config = client::connect(sink, secrets)?;
         let (courier, carrying) = courier::Courier::start();
+        let batch = like.map_or(BATCH_BYTES, |like| like.control.batch_bytes.load(Ordering::Relaxed));
+        let (shared, control) = (Arc::new(Shared::new(name)), Arc::new(Control::new(batch)));
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
             control: Arc::clone(&control),
@@ -87,23 +101,46 @@ impl Connection {
             config: Box::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
             flush: Duration::from_millis(sink.delivery_timeout_ms),
         };
-        let checker = Checker { shared, control, config, stop };
+        let first = driver.make_one(batch).map_err(|error| StartError::Refused(error.to_string()))?;
+        let thread = driver.start(first).map_err(StartError::Thread)?;
+        let stop = CancellationToken::new();
+        let checker = Checker::new(Arc::clone(&shared), Arc::clone(&control), config, stop.clone());
+        let connection = Self { shared, control, stop, like: like.map(|like| Arc::clone(&like.shared)) };
         let tasks = Tasks {
-            driver: driver.start(),
+            driver: Some(thread),
             checker: Some(tokio::spawn(checker.run())),
             courier: Some(carrying),
         };
-        (Arc::new(connection), tasks)
+        Ok((Arc::new(connection), tasks))
     }
 
-    /// A stream's way to a topic. `longest_body` in bytes.
+    /// A connection that takes nothing and says why; to be replaced when that is mended.
     #[must_use]
-    pub fn outlet(self: &Arc<Self>, topic: &str, create: Option<CreateTopic>, longest_body: u64) -> Outlet {
-        let topic = self.shared.topics.join(topic, Wanted { create, longest_body });
-        if topic.longest_record().is_none() {
-            self.shared.check.notify_one();
+    pub fn broken(name: &str, why: &StartError) -> (Arc<Self>, Tasks) {
+        let shared = Arc::new(Shared::new(name));
+        shared.set_trouble(&why.to_string());
+        let control = Arc::new(Control::new(BATCH_BYTES));
+        let connection = Self { shared, control, stop: CancellationToken::new(), like: None };
+        (Arc::new(connection), Tasks::default())
+    }
+
+    /// Says which topics are wanted now, and what of each.
+    pub fn want(&self, wanted: BTreeMap<String, Wanted>) {
+        self.shared.topics.want(wanted, self.like.as_ref().map(|like| &like.topics));
+        let trouble = self.shared.trouble();
+        for topic in self.shared.topics.all() {
+            if let (None, Some(trouble)) = (topic.longest_record(), &trouble) {
+                topic.missing(trouble.clone());
+            }
         }
-        Outlet { connection: Arc::clone(self), topic }
+        self.shared.check.notify_one();
+    }
+
+    /// A stream's way to a topic that is wanted.
+    #[must_use]
+    pub fn outlet(self: &Arc<Self>, topic: &str) -> Option<Outlet> {
+        let topic = self.shared.topics.get(topic)?;
+        Some(Outlet { connection: Arc::clone(self), topic })
     }
 
     /// What is wrong with the connection, in words a person can act on.
@@ -173,7 +210,7 @@ impl Outlet {
     }
 
     /// Hands over the records of a report.
-    pub fn submit(&self, meta: &Meta, records: &[&[u8]], delivery: &Arc<Delivery>) {
+    pub fn submit(&self, meta: &Meta<'_>, records: &[&[u8]], delivery: &Arc<Delivery>) {
         let producer = self.connection.control.producer.load();
         let Some(producer) = producer.as_ref() else {
             for record in records {
@@ -190,7 +227,11 @@ impl Outlet {
                     .timestamp(meta.received)
                     .headers(headers::of(meta));
             if let Err((error, _)) = producer.send(record) {
-                let outcome = outcome::of_handover(error.rdkafka_error_code());
+                let code = error.rdkafka_error_code();
+                if outcome::topic_is_gone(code) {
+                    self.connection.shared.topic_is_gone(self.topic.name());
+                }
+                let outcome = outcome::of_handover(code);
                 tracing::debug!(topic = self.topic.name(), %error, ?outcome, "record not handed over");
                 delivery.settle(outcome, value.len());
             }

@@ -23,19 +23,27 @@ pub(super) fn of_handover(code: Option<RDKafkaErrorCode>) -> Outcome {
     use RDKafkaErrorCode as E;
     Outcome::NotStored(match code {
         Some(E::UnknownTopic | E::UnknownPartition) => Cause::NoTopic,
-        Some(E::MessageSizeTooLarge) => Cause::Refused,
-        _ => Cause::Busy,
+        code => code.and_then(refusal).unwrap_or(Cause::Busy),
     })
 }
 
 /// The outcome of a record that the producer took and gave back with an error `since` its hand-over.
+///
+/// What librdkafka itself decides about a record it took (purged, timed out, topic or partition gone by
+/// its own knowledge) is unknown: the record may be an attempt's whose answer was lost, waiting to be sent
+/// again, and such a one comes back without any delay.
 pub(super) fn of_delivery(code: Option<RDKafkaErrorCode>, since: Duration) -> Outcome {
+    match code.and_then(refusal) {
+        Some(cause) if since < FIRST_ATTEMPT => Outcome::NotStored(cause),
+        _ => Outcome::Unknown,
+    }
+}
+
+/// What an error means with which a broker says that it did not append.
+fn refusal(code: RDKafkaErrorCode) -> Option<Cause> {
     use RDKafkaErrorCode as E;
-    let Some(code) = code else { return Outcome::Unknown };
-    let cause = match code {
-        // Taken back from the queue; a retry waits there too, and so only a young record is certain.
-        E::PurgeQueue => Cause::Busy,
-        E::UnknownTopicOrPartition | E::UnknownTopic | E::UnknownPartition => Cause::NoTopic,
+    match code {
+        E::UnknownTopicOrPartition => Some(Cause::NoTopic),
         E::MessageSizeTooLarge
         | E::MessageBatchTooLarge
         | E::TopicAuthorizationFailed
@@ -46,10 +54,9 @@ pub(super) fn of_delivery(code: Option<RDKafkaErrorCode>, since: Duration) -> Ou
         | E::PolicyViolation
         | E::InvalidTimestamp
         | E::NotEnoughReplicas
-        | E::UnsupportedForMessageFormat => Cause::Refused,
-        _ => return Outcome::Unknown,
-    };
-    if since < FIRST_ATTEMPT { Outcome::NotStored(cause) } else { Outcome::Unknown }
+        | E::UnsupportedForMessageFormat => Some(Cause::Refused),
+        _ => None,
+    }
 }
 
 /// Whether the error says that the topic is gone.
@@ -82,11 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_unknown_however_soon() {
+    fn what_librdkafka_decides_itself_is_unknown_however_soon() {
         for code in [
             RDKafkaErrorCode::MessageTimedOut,
             RDKafkaErrorCode::RequestTimedOut,
             RDKafkaErrorCode::PurgeInflight,
+            RDKafkaErrorCode::PurgeQueue,
+            RDKafkaErrorCode::UnknownPartition,
             RDKafkaErrorCode::NotEnoughReplicasAfterAppend,
             RDKafkaErrorCode::OutOfOrderSequenceNumber,
             RDKafkaErrorCode::BrokerTransportFailure,
@@ -101,5 +110,9 @@ mod tests {
     fn what_was_never_handed_over_is_never_unknown() {
         assert_eq!(of_handover(Some(RDKafkaErrorCode::QueueFull)), Outcome::NotStored(Cause::Busy));
         assert_eq!(of_handover(None), Outcome::NotStored(Cause::Busy));
+        let revoked = RDKafkaErrorCode::TopicAuthorizationFailed;
+        assert_eq!(of_handover(Some(revoked)), Outcome::NotStored(Cause::Refused));
+        let gone = RDKafkaErrorCode::UnknownTopic;
+        assert_eq!(of_handover(Some(gone)), Outcome::NotStored(Cause::NoTopic));
     }
 }

@@ -26,11 +26,13 @@ pub struct Topic {
 struct State {
     wanted: Wanted,
     health: Health,
+    /// What the last check found that found it.
+    last: Option<Seen>,
 }
 
 /// What a stream wants of its topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// How to make it when it is missing.
     pub create: Option<CreateTopic>,
     /// The longest body a stream sends to it, in bytes.
@@ -45,6 +47,13 @@ pub(super) struct Seen {
     pub max_message_bytes: usize,
 }
 
+impl Seen {
+    /// The longest record the topic takes, in bytes.
+    pub(super) fn longest_record(&self) -> usize {
+        self.max_message_bytes.saturating_sub(RECORD_FRAME).max(1)
+    }
+}
+
 impl Topic {
     fn new(name: &str, wanted: Wanted) -> Arc<Self> {
         let health = Health {
@@ -54,7 +63,7 @@ impl Topic {
         Arc::new(Self {
             name: name.to_owned(),
             longest: AtomicUsize::new(0),
-            state: Mutex::new(State { wanted, health }),
+            state: Mutex::new(State { wanted, health, last: None }),
         })
     }
 
@@ -83,15 +92,21 @@ impl Topic {
         self.lock().wanted.clone()
     }
 
+    /// What the last check found that found it.
+    pub(super) fn last(&self) -> Option<Seen> {
+        self.lock().last
+    }
+
+    /// Opens the topic: records are taken from now on.
     pub(super) fn seen(&self, seen: Seen) {
         let mut state = self.lock();
+        state.last = Some(seen);
         state.health = Health {
             trouble: None,
             replicas: Some(seen.replicas),
             min_insync_replicas: seen.min_insync_replicas,
         };
-        let longest = seen.max_message_bytes.saturating_sub(RECORD_FRAME).max(1);
-        self.longest.store(longest, Ordering::Relaxed);
+        self.longest.store(seen.longest_record(), Ordering::Relaxed);
     }
 
     /// Closes the topic: records are refused until a check sees it again.
@@ -113,21 +128,26 @@ pub(super) struct Topics {
 }
 
 impl Topics {
-    /// The topic of that name, made known when it is new.
-    pub(super) fn join(&self, name: &str, wanted: Wanted) -> Arc<Topic> {
+    /// Says what is wanted of each topic now; those not named are wanted no more. What `like` knows of
+    /// a topic that is new here is taken over.
+    pub(super) fn want(&self, wanted: BTreeMap<String, Wanted>, like: Option<&Self>) {
         let mut by_name = self.lock();
-        if let Some(topic) = by_name.get(name) {
-            let mut state = topic.lock();
-            state.wanted.longest_body = state.wanted.longest_body.max(wanted.longest_body);
-            if wanted.create.is_some() {
-                state.wanted.create = wanted.create;
-            }
-            drop(state);
-            return Arc::clone(topic);
+        for topic in by_name.values() {
+            topic.lock().wanted = Wanted::default();
         }
-        let topic = Topic::new(name, wanted);
-        by_name.insert(name.to_owned(), Arc::clone(&topic));
-        topic
+        for (name, wanted) in wanted {
+            if let Some(topic) = by_name.get(&name) {
+                topic.lock().wanted = wanted;
+                continue;
+            }
+            let topic = Topic::new(&name, wanted);
+            let known =
+                like.and_then(|like| like.get(&name)).filter(|topic| topic.longest_record().is_some());
+            if let Some(seen) = known.and_then(|topic| topic.last()) {
+                topic.seen(seen);
+            }
+            by_name.insert(name, topic);
+        }
     }
 
     /// Forgets the topics that nobody else holds.
@@ -155,7 +175,8 @@ mod tests {
     #[test]
     fn a_topic_takes_records_only_after_a_check_has_seen_it() {
         let topics = Topics::default();
-        let topic = topics.join("t", Wanted::default());
+        topics.want(BTreeMap::from([("t".to_owned(), Wanted::default())]), None);
+        let topic = topics.get("t").unwrap();
         assert_eq!(topic.longest_record(), None);
         topic.seen(Seen { replicas: 1, min_insync_replicas: Some(1), max_message_bytes: 10_000 });
         assert_eq!(topic.longest_record(), Some(10_000 - RECORD_FRAME));
@@ -165,14 +186,32 @@ mod tests {
     }
 
     #[test]
-    fn streams_of_one_topic_share_what_is_known() {
+    fn what_is_wanted_is_what_was_said_last() {
         let topics = Topics::default();
-        let first = topics.join("t", Wanted { create: None, longest_body: 10 });
-        let second = topics.join("t", Wanted { create: Some(CreateTopic::default()), longest_body: 5 });
-        assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(first.wanted(), Wanted { create: Some(CreateTopic::default()), longest_body: 10 });
-        drop((first, second));
+        let create = Wanted { create: Some(CreateTopic::default()), longest_body: 10 };
+        topics.want(BTreeMap::from([("t".to_owned(), create.clone())]), None);
+        let topic = topics.get("t").unwrap();
+        assert_eq!(topic.wanted(), create);
+        topics.want(BTreeMap::new(), None);
+        assert_eq!(topic.wanted(), Wanted::default());
+        drop(topic);
         topics.forget_unused();
         assert!(topics.get("t").is_none());
+    }
+
+    #[test]
+    fn a_new_connection_knows_what_the_old_one_saw() {
+        let (old, new) = (Topics::default(), Topics::default());
+        let both = |create| {
+            let wanted = Wanted { create, longest_body: 1 };
+            BTreeMap::from([("seen".to_owned(), wanted.clone()), ("missing".to_owned(), wanted)])
+        };
+        old.want(both(None), None);
+        let seen = Seen { replicas: 3, min_insync_replicas: Some(2), max_message_bytes: 10_000 };
+        old.get("seen").unwrap().seen(seen);
+        new.want(both(None), Some(&old));
+        assert_eq!(new.get("seen").unwrap().last(), Some(seen));
+        assert!(new.get("seen").unwrap().longest_record().is_some());
+        assert!(new.get("missing").unwrap().longest_record().is_none());
     }
 }
