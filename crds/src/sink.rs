@@ -46,8 +46,8 @@ pub struct Kafka {
     #[serde(default = "default_delivery_timeout")]
     #[schemars(extend("default" = "8s"))]
     pub delivery_timeout: Span,
-    /// Further librdkafka properties, such as linger.ms; values are strings. Those that Sluice sets itself,
-    /// that name files or that hold secrets are refused.
+    /// Further librdkafka properties, such as linger.ms; values are strings. Only those that touch no guarantee
+    /// can be set.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "text_map")]
     pub properties: BTreeMap<String, String>,

@@ -2,6 +2,7 @@
 //! Each stands here whole: where, in CEL, in words and in Rust.
 
 use serde_json::Value;
+use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
 
 use super::{Rule, Twin, size_within, span_within};
 use crate::{Kind, Size, Span};
@@ -53,9 +54,9 @@ pub(super) const RULES: &[Rule] = &[
         kind: Kind::ProxyFleet,
         path: "spec.sinks[].kafka.properties",
         field: "",
-        cel: "self.all(k, !(k in ['bootstrap.servers', 'metadata.broker.list', 'security.protocol', 'sasl.mechanism', 'sasl.mechanisms', 'sasl.username', 'acks', 'request.required.acks', 'enable.idempotence', 'transactional.id', 'message.timeout.ms', 'delivery.timeout.ms', 'request.timeout.ms', 'partitioner', 'allow.auto.create.topics', 'message.max.bytes']))",
-        message: "properties that Sluice sets itself (bootstrap.servers, security.protocol, sasl.*, acks, enable.idempotence, *.timeout.ms, partitioner, allow.auto.create.topics, message.max.bytes) are refused; remove them",
-        twin: Twin::State(|map| names(map).all(|name| !OWN.contains(&name))),
+        cel: "self.all(k, k in ['client.dns.lookup', 'client.rack', 'connections.max.idle.ms', 'linger.ms', 'metadata.max.age.ms', 'socket.keepalive.enable', 'ssl.cipher.suites', 'ssl.curves.list', 'ssl.endpoint.identification.algorithm', 'ssl.sigalgs.list'] || k.startsWith('broker.address.') || k.startsWith('compression.') || k.startsWith('reconnect.backoff.') || k.startsWith('socket.receive.') || k.startsWith('socket.send.'))",
+        message: "only linger.ms, compression.*, client.rack, client.dns.lookup, broker.address.*, reconnect.backoff.*, connections.max.idle.ms, metadata.max.age.ms, socket.keepalive.enable, socket.send.*, socket.receive.*, ssl.cipher.suites, ssl.curves.list, ssl.sigalgs.list and ssl.endpoint.identification.algorithm can be set; Sluice sets the others itself",
+        twin: Twin::State(|map| names(map).all(may_be_set)),
     },
     Rule {
         kind: Kind::ProxyFleet,
@@ -83,25 +84,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// The properties that the product itself sets.
-pub(super) const OWN: [&str; 16] = [
-    "bootstrap.servers",
-    "metadata.broker.list",
-    "security.protocol",
-    "sasl.mechanism",
-    "sasl.mechanisms",
-    "sasl.username",
-    "acks",
-    "request.required.acks",
-    "enable.idempotence",
-    "transactional.id",
-    "message.timeout.ms",
-    "delivery.timeout.ms",
-    "request.timeout.ms",
-    "partitioner",
-    "allow.auto.create.topics",
-    "message.max.bytes",
-];
+fn may_be_set(name: &str) -> bool {
+    PROPERTIES.contains(&name) || PROPERTY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 fn is_fleet_name(name: &str) -> bool {
     let body = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

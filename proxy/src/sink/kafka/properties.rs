@@ -3,24 +3,7 @@
 use std::collections::BTreeMap;
 
 use rdkafka::ClientConfig;
-
-/// Names a fleet may set.
-const NAMES: [&str; 10] = [
-    "client.dns.lookup",
-    "client.rack",
-    "connections.max.idle.ms",
-    "linger.ms",
-    "metadata.max.age.ms",
-    "socket.keepalive.enable",
-    "ssl.cipher.suites",
-    "ssl.curves.list",
-    "ssl.endpoint.identification.algorithm",
-    "ssl.sigalgs.list",
-];
-
-/// Beginnings of names a fleet may set.
-const PREFIXES: [&str; 5] =
-    ["broker.address.", "compression.", "reconnect.backoff.", "socket.receive.", "socket.send."];
+use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
 
 /// Why a property is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +52,7 @@ fn check_name(name: &str) -> Result<(), PropertyError> {
     if name.contains("password") || name.ends_with(".pem") || name.contains("secret") {
         return dangerous("it would hold a secret in the open; use the sink's tls and sasl with a Secret");
     }
-    if NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if PROPERTIES.contains(&name) || PROPERTY_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         return Ok(());
     }
     Err(PropertyError::NotAllowed(name.to_owned()))
