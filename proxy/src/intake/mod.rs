@@ -97,7 +97,7 @@ impl Routes {
         Self { intake, others }
     }
 
-    /// Answers a request. The report path goes by the router, which would cost it a tenth of what the
+    /// Answers a request. The report path goes past the router, which would cost it a tenth of what the
     /// intake spends on a report (see `docs/performance.md`).
     async fn answer(&self, mut request: Request<Incoming>, peer: Arc<Peer>) -> Response {
         if request.uri().path() == report::MESSAGE {

@@ -11,7 +11,7 @@ use crate::sink::delivery::Ready;
 /// How many verdicts are sent before others have their turn.
 const RUN: usize = 256;
 
-/// The producer's end. The channel needs no bound of its own: what is in it is charged to the budget.
+/// The producer's end. The channel needs no bound of its own: it holds one verdict a waiting request.
 #[derive(Clone, Debug)]
 pub(super) struct Courier(UnboundedSender<Ready>);
 
