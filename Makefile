@@ -3,6 +3,9 @@
 
 CARGO ?= cargo
 
+# Many tests mostly wait, for a timeout or a broker: more of them at a time than there are cores.
+export RUST_TEST_THREADS ?= 8
+
 .PHONY: run test lint build unit suite bench audit generate setup-run setup-test help
 
 run: setup-run ## Start Sluice on examples/local (SLUICE_KAFKA=host:port puts records into that Kafka)

@@ -1,0 +1,33 @@
+//! What the suites share: real brokers and proxies as child processes, clients, faults, and the checker of histories.
+//! It expects nothing of the product beyond its wire contracts; expectations stand in the suites.
+//!
+//! | module | what it gives |
+//! |---|---|
+//! | [`history`] | the checker: what producers were told against what a topic holds |
+//! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
+//! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
+//! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
+//! | [`document`] | configuration documents |
+//! | [`http`], [`load`] | a client that sends any bytes, and one that sends many reports |
+//! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code, and a test's way of failing is to panic"
+)]
+
+pub mod dev;
+pub mod document;
+pub mod history;
+pub mod http;
+pub mod kafka;
+pub mod load;
+pub mod log;
+pub mod paths;
+pub mod ports;
+pub mod process;
+pub mod proxy;
+pub mod relay;
+pub mod wait;

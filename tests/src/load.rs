@@ -1,0 +1,216 @@
+//! A client that sends many reports over many connections and keeps their history.
+//! It sends no record twice: an id that came to nothing stays so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Barrier;
+
+use crate::history::{History, Outcome};
+use crate::http::{self, Answer};
+
+/// What to send; each report holds one record, whose first word is its id.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// `ip:port` of the proxy.
+    pub address: String,
+    /// Of the stream.
+    pub group_id: String,
+    /// Of the stream.
+    pub stream_id: String,
+    /// Opened at once.
+    pub connections: usize,
+    /// Reports a connection sends, unless stopped before.
+    pub reports: usize,
+    /// Bytes of a record.
+    pub size: usize,
+    /// Each report over a connection of its own, with `Connection: close`.
+    pub close: bool,
+    /// Between an answer and the next report.
+    pub pause: Duration,
+    /// How long one answer may take.
+    pub patience: Duration,
+}
+
+/// What a running load shares with the test around it.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    answered: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What came of it: how often each code was answered; `""` is a request without an answer, `"-"` one that
+/// could not be sent.
+pub type Codes = BTreeMap<String, usize>;
+
+impl Load {
+    /// Reports of 100 bytes for `g`/`s`.
+    #[must_use]
+    pub fn new(address: &str, connections: usize, reports: usize) -> Self {
+        Self {
+            address: address.to_owned(),
+            group_id: "g".to_owned(),
+            stream_id: "s".to_owned(),
+            connections,
+            reports,
+            size: 100,
+            close: false,
+            pause: Duration::ZERO,
+            patience: Duration::from_secs(30),
+        }
+    }
+
+    /// The same until it is stopped, with a pause after each answer, so that faults meet a steady trickle.
+    #[must_use]
+    pub fn steady(address: &str, connections: usize, pause: Duration) -> Self {
+        Self { pause, ..Self::new(address, connections, usize::MAX) }
+    }
+
+    /// Sends it all from a runtime of its own and returns when every connection is done.
+    ///
+    /// # Panics
+    /// When an answer is later than [`patience`](Self::patience).
+    #[must_use]
+    pub fn run(&self, history: &Arc<History>, progress: &Progress) -> Codes {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.expect("a runtime").block_on(self.run_all(history, progress))
+    }
+
+    /// [`run`](Self::run) in a thread beside the test.
+    pub fn spawn(&self, history: &Arc<History>, progress: &Progress) -> std::thread::JoinHandle<Codes> {
+        let (load, history, progress) = (self.clone(), Arc::clone(history), progress.clone());
+        std::thread::spawn(move || load.run(&history, &progress))
+    }
+
+    async fn run_all(&self, history: &Arc<History>, progress: &Progress) -> Codes {
+        static RUN: AtomicUsize = AtomicUsize::new(0);
+        let run = RUN.fetch_add(1, Ordering::Relaxed);
+        let start = Arc::new(Barrier::new(self.connections));
+        let tasks: Vec<_> = (0..self.connections)
+            .map(|number| {
+                let producer = Producer {
+                    load: self.clone(),
+                    history: Arc::clone(history),
+                    progress: progress.clone(),
+                    name: format!("{run}-{number}"),
+                    connection: None,
+                    codes: Codes::new(),
+                };
+                let start = Arc::clone(&start);
+                tokio::spawn(async move {
+                    start.wait().await;
+                    producer.send_all().await
+                })
+            })
+            .collect();
+        let mut all = Codes::new();
+        for task in tasks {
+            for (code, count) in task.await.expect("a producer that doesn't panic") {
+                *all.entry(code).or_default() += count;
+            }
+        }
+        all
+    }
+}
+
+impl Progress {
+    /// Nothing sent yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Answers read so far.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Lets every connection finish the report it is at, and no more.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Producer {
+    load: Load,
+    history: Arc<History>,
+    progress: Progress,
+    name: String,
+    connection: Option<TcpStream>,
+    codes: Codes,
+}
+
+impl Producer {
+    async fn send_all(mut self) -> Codes {
+        for number in 0..self.load.reports {
+            if self.progress.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let id = format!("{}-{number}", self.name);
+            let code = self.send(&id).await;
+            *self.codes.entry(code).or_default() += 1;
+            if !self.load.pause.is_zero() {
+                tokio::time::sleep(self.load.pause).await;
+            }
+        }
+        self.codes
+    }
+
+    /// One report; returns its code and adds it to the history.
+    async fn send(&mut self, id: &str) -> String {
+        let Some(mut connection) = self.connect().await else {
+            self.history.record(id, Outcome::NotStored);
+            // Not to spin while nobody listens.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return "-".to_owned();
+        };
+        let answer = match connection.write_all(&self.request(id)).await {
+            Ok(()) => tokio::time::timeout(self.load.patience, read_answer(&mut connection))
+                .await
+                .unwrap_or_else(|_| panic!("no answer for {id} within {:?}", self.load.patience)),
+            Err(_) => None,
+        };
+        self.history.record(id, Outcome::of(answer.as_ref(), "0"));
+        let Some(answer) = answer else { return String::new() };
+        self.progress.answered.fetch_add(1, Ordering::Relaxed);
+        if !self.load.close && answer.header("connection") != Some("close") {
+            self.connection = Some(connection);
+        }
+        answer.lenient_code().unwrap_or_else(|| format!("status {}", answer.status))
+    }
+
+    async fn connect(&mut self) -> Option<TcpStream> {
+        if let Some(connection) = self.connection.take() {
+            return Some(connection);
+        }
+        let connection = TcpStream::connect(&self.load.address).await.ok()?;
+        connection.set_nodelay(true).ok()?;
+        Some(connection)
+    }
+
+    fn request(&self, id: &str) -> Vec<u8> {
+        let record = format!("{id} {:.<width$}", "", width = self.load.size.saturating_sub(id.len() + 1));
+        let form =
+            [("groupId", self.load.group_id.as_str()), ("streamId", &self.load.stream_id), ("body", &record)];
+        let headers = if self.load.close { "Connection: close\r\n" } else { "" };
+        http::post("/dataproxy/message", headers, &http::form(&form))
+    }
+}
+
+/// The next answer, or `None` when the connection ends before it.
+async fn read_answer(connection: &mut TcpStream) -> Option<Answer> {
+    let mut read = Vec::with_capacity(512);
+    loop {
+        if let Some((answer, _)) = Answer::parse(&read) {
+            return Some(answer);
+        }
+        if connection.read_buf(&mut read).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Where things lie: the repository, the binaries under test, what was installed from Maven.
+//! It builds no binary: `make test` does that before.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// The repository's root.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the repository").to_owned()
+}
+
+/// A file or folder of `tests/fixtures`.
+#[must_use]
+pub fn fixture(name: &str) -> PathBuf {
+    repository().join("tests/fixtures").join(name)
+}
+
+/// A binary of this workspace, of the profile that the running program was built with.
+///
+/// # Panics
+/// When it isn't built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("the running program has a path");
+    // A test lies in target/<profile>/deps, a binary in target/<profile>.
+    let profile = program.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    let profile = profile.expect("a program lies in target/<profile>");
+    let binary = profile.join(name);
+    assert!(
+        binary.exists(),
+        "{} is missing; cargo build -p sluice-proxy -p sluice makes it",
+        binary.display()
+    );
+    binary
+}
+
+/// Runs an `install.sh` of this repository, which caches what it makes, and returns the folder it names.
+///
+/// # Panics
+/// When it fails; it says why on standard error.
+#[must_use]
+pub fn installed(script: &str) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = repository().join(script);
+    let output = Command::new(&path)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(output.status.success(), "{} failed", path.display());
+    PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim())
+}

@@ -1,0 +1,37 @@
+//! The suites against real parts: a proxy, a broker, clients; each test's name says what holds.
+//! Nothing here looks inside the product: wire, files, signals and exit codes only.
+//!
+//! Run with several threads (`--test-threads=8`): many tests mostly wait.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod curl;
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod framing;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod java;
+#[cfg(test)]
+mod local_mode;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
+mod relay_faults;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod sdk_replay;
+#[cfg(test)]
+mod secure;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,111 @@
+//! Kafka behind TLS, SASL and client certificates; credentials that come late or change.
+//! A secret never shows, not even a wrong one.
+
+use std::time::Duration;
+
+use sluice_tests::document::{document, kafka as kafka_connection, kafka_sink, stream};
+use sluice_tests::kafka::{self, Broker, Certificates, Listeners, PASSWORD, USER};
+use sluice_tests::proxy::{Builder, Proxy};
+use sluice_tests::wait;
+use sluice_wire::document::{Document, KafkaSink, Sasl, SaslMechanism, Tls};
+
+const WRONG: &str = "wrong-secret-51be";
+
+fn sasl(address: &str, mechanism: SaslMechanism) -> KafkaSink {
+    KafkaSink {
+        tls: Some(Tls { ca_secret: Some("ca".into()), cert_secret: None }),
+        sasl: Some(Sasl { mechanism, secret: "login".into() }),
+        ..kafka_connection(address)
+    }
+}
+
+fn mutual(address: &str) -> KafkaSink {
+    let tls = Tls { ca_secret: Some("ca".into()), cert_secret: Some("client".into()) };
+    KafkaSink { tls: Some(tls), ..kafka_connection(address) }
+}
+
+fn into(sink: KafkaSink, topic: &str) -> Document {
+    document(vec![kafka_sink("kafka", sink)], vec![stream("g", "s", "kafka", topic)])
+}
+
+/// A proxy with every secret but the password.
+fn builder(certificates: &Certificates) -> Builder {
+    Builder::new()
+        .secret("ca", "ca.crt", certificates.authority())
+        .secret("client", "tls.crt", certificates.client_certificate())
+        .secret("client", "tls.key", certificates.client_key())
+        .secret("login", "username", USER)
+}
+
+fn assert_silent(proxy: &Proxy, secrets: &[&str]) {
+    let status = proxy.get_admin("/status").text().to_owned();
+    for (place, text) in [("log", proxy.log().text()), ("status", status), ("metrics", proxy.metrics())] {
+        assert!(secrets.iter().all(|secret| !text.contains(secret)), "the {place} shows a secret:\n{text}");
+    }
+}
+
+#[test]
+fn kafka_behind_tls_and_a_login_is_reached_and_a_wrong_password_heals_without_a_restart() {
+    let certificates = Certificates::generate();
+    let broker = Broker::start(Listeners { advertise_relay: None, certificates: Some(&certificates) });
+    kafka::create(&broker.address(), "secure", 1, &[]);
+    let mut expected = Vec::new();
+    for (name, sink, password) in [
+        ("plain", sasl(&broker.secure(), SaslMechanism::Plain), Some(PASSWORD)),
+        ("scram-256", sasl(&broker.secure(), SaslMechanism::ScramSha256), Some(PASSWORD)),
+        // A file's last newline, as editors and echo leave it, is not part of a password.
+        ("scram-512", sasl(&broker.secure(), SaslMechanism::ScramSha512), Some("sluice-secret-7f3a\n")),
+        ("mutual", mutual(&broker.mutual()), None),
+    ] {
+        let builder = builder(&certificates);
+        let builder =
+            password.into_iter().fold(builder, |builder, text| builder.secret("login", "password", text));
+        let proxy = builder.start(&into(sink, "secure"));
+        assert_eq!(proxy.report("g", "s", name).0, "0", "{name}");
+        assert!(proxy.status().sinks[0].ready);
+        assert_silent(&proxy, &[PASSWORD, certificates.client_key()]);
+        expected.push(name.as_bytes().to_vec());
+    }
+    let stored: Vec<_> =
+        kafka::read(&broker.address(), "secure").into_iter().map(|record| record.value).collect();
+    assert_eq!(stored, expected);
+    credentials_heal(&certificates, &broker);
+    an_unknown_authority_is_refused(&certificates, &broker);
+}
+
+fn credentials_heal(certificates: &Certificates, broker: &Broker) {
+    let document = into(sasl(&broker.secure(), SaslMechanism::ScramSha512), "secure");
+    let proxy = builder(certificates).start_unready(Some(&document));
+    proxy.wait_for("the missing key to be named", |status| {
+        status.sinks.first().is_some_and(|sink| !sink.ready && sink.message.contains("password"))
+    });
+    assert_ne!(proxy.report("g", "s", "too early").0, "0");
+
+    proxy.write_secret("login", "password", WRONG);
+    proxy.wait_for("the refused login to be told", |status| {
+        let message = status.sinks[0].message.to_lowercase();
+        !status.sinks[0].ready && message.contains("auth")
+    });
+    assert_ne!(proxy.report("g", "s", "too early").0, "0");
+
+    proxy.write_secret("login", "password", PASSWORD);
+    proxy.wait_for("the right password to be taken", |status| status.streams[0].ready);
+    wait::until("success", Duration::from_secs(20), || proxy.report("g", "s", "healed").0 == "0");
+    assert_silent(&proxy, &[PASSWORD, WRONG]);
+    let stored = kafka::read(&broker.address(), "secure");
+    assert!(stored.iter().all(|record| record.value != b"too early"));
+}
+
+fn an_unknown_authority_is_refused(certificates: &Certificates, broker: &Broker) {
+    let stranger = Certificates::generate();
+    let document = into(mutual(&broker.mutual()), "secure");
+    let proxy =
+        builder(certificates).secret("ca", "ca.crt", stranger.authority()).start_unready(Some(&document));
+    proxy.wait_for("the certificate to be told", |status| {
+        status
+            .sinks
+            .first()
+            .is_some_and(|sink| !sink.ready && sink.message.to_lowercase().contains("certificate"))
+    });
+    assert_eq!(proxy.report("g", "s", "to a stranger").0, "115");
+}
