@@ -1,5 +1,6 @@
 //! `sluice-proxy`: see [`sluice_proxy`].
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -32,7 +33,10 @@ fn main() -> ExitCode {
 /// Logs to standard error; `SLUICE_LOG` takes a filter like `debug` or `sluice_proxy::sink=debug`.
 fn log(form: LogForm) {
     let filter = EnvFilter::try_from_env("SLUICE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match form {
         LogForm::Json => subscriber.json().flatten_event(true).init(),
         LogForm::Human => subscriber.with_target(false).init(),

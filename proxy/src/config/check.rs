@@ -118,14 +118,14 @@ fn check_stream(place: &str, stream: &Stream, document: &Document) -> Result<(),
             );
         }
     }
-    if !is_topic(&stream.topic) {
+    let Some(sink) = document.sinks.iter().find(|sink| sink.name == stream.sink) else {
+        return wrong(field("sink"), format!("there is no sink {:?}", stream.sink));
+    };
+    if matches!(sink.kind, SinkKind::Kafka(_)) && !is_topic(&stream.topic) {
         return wrong(
             field("topic"),
             format!("{:?} can't be the name of a topic, or is one of Kafka's own", stream.topic),
         );
-    }
-    if !document.sinks.iter().any(|sink| sink.name == stream.sink) {
-        return wrong(field("sink"), format!("there is no sink {:?}", stream.sink));
     }
     if stream.success_code > 1 {
         return wrong(field("successCode"), "must be 0 or 1");

@@ -97,10 +97,7 @@ impl Answer {
 
 /// Whether the connection ends with this code: nothing sensible can follow, or its body was not read.
 const fn ends_connection(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Closed | Code::Form | Code::Method | Code::Uri | Code::Path | Code::ContentType | Code::TooLong
-    )
+    matches!(code, Code::Closed | Code::Form | Code::Method | Code::Path | Code::ContentType | Code::TooLong)
 }
 
 const fn words(code: Code) -> &'static str {

@@ -29,8 +29,9 @@ const LINGER: (Duration, usize) = (Duration::from_secs(5), 32 << 20);
 const LINGER_CLOSING: Duration = Duration::from_millis(500);
 /// Headers of a request, at most.
 const MAX_HEADERS: usize = 64;
-/// The longest head of a request, in bytes; hyper answers a longer one with 431.
-const MAX_HEAD: usize = 64 << 10;
+/// The longest head of a request, in bytes; hyper answers a longer one with 431. It is also how much a
+/// connection reads ahead of its handler, which no budget counts.
+const MAX_HEAD: usize = 16 << 10;
 
 /// Who is at the other end.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ async fn linger(io: Served, closing: &CancellationToken) {
         return;
     }
     let drain = async {
-        let mut buffer = vec![0; 16 << 10];
+        let mut buffer = vec![0; 8 << 10];
         let mut left = LINGER.1;
         while left > 0 {
             match socket.read(&mut buffer).await {

@@ -17,6 +17,10 @@ use crate::catalog::{Catalog, longest_form};
 const BETWEEN_PIECES: Duration = Duration::from_secs(15);
 /// From a body's begin to its end.
 const IN_ALL: Duration = Duration::from_secs(120);
+/// From this size on a buffer is memory of its own, which grows without leaving a hole.
+const LARGE: usize = 256 << 10;
+/// How much of an unwanted body is read for the sake of the connection, in bytes.
+const UNWANTED: usize = 64 << 10;
 
 /// Why a form was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +75,24 @@ pub(super) async fn form(
     }
 }
 
+/// Reads a body that nobody wants; true if it came to its end soon and was short.
+pub(super) async fn to_its_end(mut body: impl Body<Data = Bytes> + Unpin) -> bool {
+    let deadline = Instant::now() + BETWEEN_PIECES;
+    let mut left = UNWANTED;
+    while let Ok(frame) = timeout_at(deadline, body.frame()).await {
+        match frame {
+            None => return true,
+            Some(Err(_)) => return false,
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(length) else { return false };
+                left = rest;
+            }
+        }
+    }
+    false
+}
+
 /// How long the form may be: any stream's limit at first, its own stream's once that is known.
 struct Limit {
     bytes: usize,
@@ -111,8 +133,10 @@ fn append(buffer: &mut Vec<u8>, piece: &Bytes, limit: usize, charge: &mut Charge
         return Err(ReadError::TooLong { limit });
     }
     if needed > buffer.capacity() {
-        // The first piece is most often the whole form; later ones double the room.
-        let room = if buffer.is_empty() { needed } else { needed.max(buffer.capacity() * 2).min(limit) };
+        // The first piece is most often the whole form. Later ones make room in few steps while it is small,
+        // because each leaves a hole behind in the heap that the next, being larger, can't use.
+        let step = if buffer.capacity() < LARGE { 4 } else { 2 };
+        let room = if buffer.is_empty() { needed } else { needed.max(buffer.capacity() * step).min(limit) };
         charge.grow((room - buffer.capacity()) as u64).map_err(|_| ReadError::NoRoom)?;
         buffer.reserve_exact(room - buffer.len());
     }

@@ -41,10 +41,11 @@ pub(super) async fn message<B>(intake: &Intake, peer: &Peer, request: http::Requ
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let mut report = Report::new(intake, &head.headers);
-    let answered = report.run(peer, &head, body).await;
+    let answered = report.run(peer, &head, &mut body).await;
     let answer = answered.unwrap_or_else(|refusal| refusal);
+    report.pass_over(body, &answer).await;
     report.finish(answer)
 }
 
@@ -55,12 +56,14 @@ pub(super) async fn heartbeat(
     request: Request,
 ) -> Response {
     let mut report = Report::new(&intake, request.headers());
-    let answer = report.has_room(&peer, request.uri()).and_then(|()| {
+    let answered = report.has_room(&peer, request.uri()).and_then(|()| {
         check_method(request.method())?;
         report.take_query(request.uri())?;
         Ok(Answer::new(Code::Ok))
     });
-    report.finish(answer.unwrap_or_else(|refusal| refusal))
+    let answer = answered.unwrap_or_else(|refusal| refusal);
+    report.pass_over(request.into_body(), &answer).await;
+    report.finish(answer)
 }
 
 /// Answers what is asked of any other path. A percent-encoded spelling of a known path is that path.
@@ -223,6 +226,13 @@ impl<'a> Report<'a> {
             client: &peer.client,
             node: &peer.node,
             audit_version: fields.get(Field::AuditVersion).and_then(integer),
+        }
+    }
+
+    /// Reads on to the end of a short body that nobody wanted, so that the connection can go on.
+    async fn pass_over(&mut self, body: impl Body<Data = Bytes> + Unpin, answer: &Answer) {
+        if self.unread && !answer.close {
+            self.unread = !read::to_its_end(body).await;
         }
     }
 

@@ -9,6 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Notify;
 
 use super::courier::Courier;
@@ -24,6 +25,9 @@ pub(super) struct Shared {
     /// Rung when a topic wants a check.
     pub(super) check: Notify,
     trouble: Mutex<Option<String>>,
+    /// Whether a record was stored, and whether one timed out, since these were last asked.
+    pub(super) stored: AtomicBool,
+    pub(super) timed_out: AtomicBool,
     /// Whether there is trouble, to be seen without a lock on every delivery.
     troubled: AtomicBool,
 }
@@ -40,7 +44,9 @@ impl Shared {
     /// Notes what is wrong with the connection and logs it when it is news.
     pub(super) fn set_trouble(&self, message: &str) {
         let mut trouble = self.lock();
-        if trouble.as_deref() != Some(message) {
+        // What the client says of its connection is more telling than that nothing comes back over it.
+        let vague = message == NOT_IN_TIME && trouble.is_some();
+        if trouble.as_deref() != Some(message) && !vague {
             tracing::warn!(sink = self.sink, error = message, "kafka connection in trouble");
             *trouble = Some(message.to_owned());
             self.troubled.store(true, Ordering::Relaxed);
@@ -65,6 +71,9 @@ impl Shared {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The trouble of a connection over which nothing comes back.
+const NOT_IN_TIME: &str = "records are not acknowledged in time";
 
 /// A report's place in a producer's queue.
 #[derive(Debug)]
@@ -105,6 +114,9 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         match result {
             Ok(message) => {
+                if !self.shared.stored.load(Ordering::Relaxed) {
+                    self.shared.stored.store(true, Ordering::Relaxed);
+                }
                 if self.shared.troubled.load(Ordering::Relaxed) {
                     self.shared.clear_trouble();
                 }
@@ -115,6 +127,10 @@ impl ProducerContext for Context {
                 let code = error.rdkafka_error_code();
                 if outcome::topic_is_gone(code) {
                     self.shared.topic_is_gone(message.topic());
+                }
+                if code == Some(RDKafkaErrorCode::MessageTimedOut) {
+                    self.shared.timed_out.store(true, Ordering::Relaxed);
+                    self.shared.set_trouble(NOT_IN_TIME);
                 }
                 let outcome = outcome::of_delivery(code, ticket.handed_over.elapsed());
                 tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");

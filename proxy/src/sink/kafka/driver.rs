@@ -21,6 +21,11 @@ const ROUND: Duration = Duration::from_millis(50);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// A producer that lived so long was made well: the next one need not wait long.
 const LONG_LIFE: Duration = Duration::from_secs(60);
+/// How long records may time out, with none stored, before another producer is tried; doubled each time.
+///
+/// A producer whose brokers answer once with an empty list of brokers, as one does that was stopped and goes
+/// on, forgets all of them and never asks again (librdkafka issue 5301, in 2.12.1).
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// How long a purged producer may take to give everything back.
 const PURGE: Duration = Duration::from_secs(5);
 
@@ -74,6 +79,8 @@ enum End {
     BatchSize,
     /// librdkafka gave up.
     Fatal,
+    /// Records time out and none is stored: another producer may find what this one lost.
+    Stuck,
 }
 
 impl Driver {
@@ -87,7 +94,7 @@ impl Driver {
     fn run(self, first: Arc<Producer>) {
         let mut ending: Vec<std::thread::JoinHandle<()>> = Vec::new();
         let mut current = Some((first, self.control.batch_bytes.load(Ordering::Relaxed)));
-        let mut backoff = BACKOFF.0;
+        let (mut backoff, mut patience) = (BACKOFF.0, PATIENCE.0);
         while let Some((producer, batch)) = current {
             let before = self.control.producer.swap(Some(Arc::clone(&producer)));
             self.control.batch_in_effect.store(batch, Ordering::Relaxed);
@@ -98,8 +105,9 @@ impl Driver {
             );
             ending.retain(|thread| !thread.is_finished());
             let begin = Instant::now();
-            match self.serve(&producer, batch) {
+            match self.serve(&producer, batch, &mut patience) {
                 End::BatchSize => {}
+                End::Stuck => patience = (patience * 2).min(PATIENCE.1),
                 End::Fatal => {
                     self.control.producer.store(None);
                     // What is in flight can't be told any more; it comes back as unknown.
@@ -155,10 +163,23 @@ impl Driver {
         None
     }
 
-    /// Serves deliveries until the producer is to be replaced or ended.
-    fn serve(&self, producer: &Producer, batch: usize) -> End {
+    /// Serves deliveries until the producer is to be replaced or ended. `patience` is how long records may
+    /// time out without one being stored.
+    fn serve(&self, producer: &Producer, batch: usize, patience: &mut Duration) -> End {
+        let mut timing_out: Option<Instant> = None;
+        self.shared.timed_out.store(false, Ordering::Relaxed);
         loop {
             producer.poll(ROUND);
+            let timed_out = self.shared.timed_out.swap(false, Ordering::Relaxed);
+            if self.shared.stored.swap(false, Ordering::Relaxed) {
+                (timing_out, *patience) = (None, PATIENCE.0);
+            } else if timed_out {
+                timing_out.get_or_insert_with(Instant::now);
+            }
+            if timing_out.is_some_and(|since| since.elapsed() >= *patience) {
+                tracing::warn!(sink = self.shared.sink, "nothing is acknowledged, making another producer");
+                return End::Stuck;
+            }
             if self.retired() {
                 return End::Retired;
             }

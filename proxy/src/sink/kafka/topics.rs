@@ -112,6 +112,9 @@ impl Topic {
     /// Closes the topic: records are refused until a check sees it again.
     pub(super) fn missing(&self, message: String) {
         let mut state = self.lock();
+        if state.health.trouble.as_ref().is_none_or(|known| known.message != message) {
+            tracing::warn!(topic = self.name, reason = message, "topic takes no records");
+        }
         state.health = Health { trouble: Some(NotReady { message }), ..Health::default() };
         self.longest.store(0, Ordering::Relaxed);
     }
