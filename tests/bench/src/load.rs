@@ -40,7 +40,11 @@ impl Result {
     pub(crate) fn percentile(&mut self, share: f64) -> Duration {
         self.latencies.sort_unstable();
         let last = self.latencies.len().saturating_sub(1) as f64;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index within the list"
+        )]
         let index = (last * share) as usize;
         self.latencies.get(index).copied().unwrap_or_default()
     }

@@ -70,7 +70,13 @@ pub(crate) fn run(plan: &Plan) {
 
 fn load(plan: &Plan, server: &Server, rate: Option<u32>, length: Duration) -> Load {
     let request = http::report("g", "s", &"x".repeat(100));
-    Load { address: server.address.clone(), request: Arc::from(request), connections: plan.connections, length, rate }
+    Load {
+        address: server.address.clone(),
+        request: Arc::from(request),
+        connections: plan.connections,
+        length,
+        rate,
+    }
 }
 
 fn closed_loop(plan: &Plan, server: &Server, round: usize, numbers: &mut Numbers) {
@@ -105,7 +111,10 @@ fn open_loop(plan: &Plan, server: &Server, round: usize, numbers: &mut Numbers) 
 
 fn summary(servers: &[Server; 2], numbers: &[Numbers; 2], plan: &Plan, rss_kib: u64) {
     println!("\nmedians of {} rounds", plan.rounds);
-    println!("{:<12} {:>12} {:>9} {:>9} {:>22}", "", "reports/s", "p50 ms", "p99 ms", "CPU us/report at rate");
+    println!(
+        "{:<12} {:>12} {:>9} {:>9} {:>22}",
+        "", "reports/s", "p50 ms", "p99 ms", "CPU us/report at rate"
+    );
     for (server, numbers) in servers.iter().zip(numbers) {
         println!(
             "{:<12} {:>12.0} {:>9.2} {:>9.2} {:>22.1}",
