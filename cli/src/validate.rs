@@ -48,7 +48,11 @@ fn check(mut local: Local, files: &[PathBuf]) -> (Vec<String>, Vec<String>) {
     let mut good: Vec<String> = fine.map(|source| format!("{}: {}: valid", source.file, source.id)).collect();
     let foreign = snapshot.foreign.iter();
     good.extend(foreign.map(|(file, what)| format!("{file}: {what}: not Sluice's, left alone")));
-    (good, unreadable.iter().chain(&problems).map(ToString::to_string).collect())
+    let mut told: Vec<String> = unreadable.iter().chain(&problems).map(ToString::to_string).collect();
+    if good.is_empty() && told.is_empty() {
+        told.push("sluice: there is no resource in the files given".to_owned());
+    }
+    (good, told)
 }
 
 /// Files as they are, directories as the files in them.

@@ -60,17 +60,18 @@ impl StreamCounters {
     /// The numbers for `/status`.
     #[must_use]
     pub fn snapshot(&self) -> StreamCounts {
-        let (mut accepted, mut refused) = (0, 0);
+        let (mut accepted, mut refused, mut unknown) = (0, 0, 0);
         for (code, count) in self.answers() {
-            if code == Code::Ok {
-                accepted += count;
-            } else {
-                refused += count;
+            match code {
+                Code::Ok => accepted += count,
+                Code::Unknown => unknown += count,
+                _ => refused += count,
             }
         }
         StreamCounts {
             reports_accepted: accepted,
             reports_refused: refused,
+            reports_unknown: unknown,
             records_admitted: self.admitted.get(),
             records_delivered: self.delivered.get(),
             records_failed: self.failed.get(),

@@ -20,6 +20,7 @@ pub(super) struct View {
     /// The revision that was published last.
     revision: u64,
     http: Option<String>,
+    admin: String,
     down: Option<String>,
     status: Option<Box<NodeStatus>>,
     /// What the status before said was wrong: what passes within a second is not told.
@@ -37,6 +38,7 @@ impl View {
             document,
             revision: 0,
             http: None,
+            admin: String::new(),
             down: None,
             status: None,
             doubts: Problems::new(),
@@ -57,6 +59,7 @@ impl View {
         match event {
             Event::Up(announcement) => {
                 self.http = Some(announcement.http);
+                self.admin = announcement.admin;
                 self.down = None;
                 self.told = None;
             }
@@ -124,6 +127,7 @@ impl View {
         let mut lines = vec![format!("ProxyFleet {} listens on http://{http}, {streams}", self.name)];
         if first {
             lines.extend(invite::lines(&self.document, http));
+            lines.push(format!("  status and metrics: http://{0}/status http://{0}/metrics", self.admin));
         }
         self.told = Some(now);
         lines

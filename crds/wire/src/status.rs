@@ -102,8 +102,11 @@ pub struct StreamStatus {
 pub struct StreamCounts {
     /// Reports answered as stored.
     pub reports_accepted: u64,
-    /// Reports answered otherwise.
+    /// Reports answered as not stored.
     pub reports_refused: u64,
+    /// Reports of which it is not known whether they are stored.
+    #[serde(default)]
+    pub reports_unknown: u64,
     /// Records handed to the sink.
     pub records_admitted: u64,
     /// Of those: stored.

@@ -80,7 +80,7 @@ impl Outlet {
     #[must_use]
     pub fn health(&self) -> Health {
         match self {
-            Self::Kafka(outlet) => outlet.topic().health(),
+            Self::Kafka(outlet) => outlet.health(),
             Self::File(outlet) => outlet.health(),
         }
     }

@@ -35,7 +35,7 @@ pub use properties::{PropertyError, check as check_properties};
 pub use topics::{Topic, Wanted};
 
 use crate::secrets::{SecretError, Secrets};
-use crate::sink::{Cause, Delivery, Meta, Outcome};
+use crate::sink::{Cause, Delivery, Health, Meta, Outcome};
 use checker::Checker;
 use context::{Shared, Ticket};
 use driver::{Control, Driver};
@@ -203,10 +203,17 @@ impl Outlet {
         self.topic.longest_record()
     }
 
-    /// The topic.
+    /// What the checks of the topic found; before the first, what keeps it.
     #[must_use]
-    pub fn topic(&self) -> &Topic {
-        &self.topic
+    pub fn health(&self) -> Health {
+        let mut health = self.topic.health();
+        let trouble = self.connection.trouble().filter(|_| self.topic.last().is_none());
+        if let (Some(found), Some(trouble)) = (&mut health.trouble, trouble)
+            && !found.message.contains(&trouble)
+        {
+            found.message = format!("{}: {trouble}", found.message);
+        }
+        health
     }
 
     /// Hands over the records of a report.
