@@ -35,7 +35,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Parsed, SyntaxError> {
         place: format!("byte {}", error.valid_up_to() + 1),
         message: "not UTF-8".to_owned(),
     })?;
-    if text.lines().map(str::trim).all(|line| line.is_empty() || line == "---" || line.starts_with('#')) {
+    if text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#')) {
         return Ok(Parsed::default());
     }
     let budget = Budget::new(UNITS_MAX);

@@ -164,3 +164,14 @@ fn a_file_beyond_the_bounds_is_refused() {
     let many = problem_of(&"---\n".repeat(1_002));
     assert!(many.contains("too many documents"), "{many}");
 }
+
+#[test]
+fn a_file_without_a_document_holds_nothing() {
+    for text in ["", "\n\n", "# only a comment\n", "---\n"] {
+        assert_eq!(
+            super::parse::parse(text.as_bytes()).unwrap(),
+            super::parse::Parsed::default(),
+            "{text:?}"
+        );
+    }
+}
