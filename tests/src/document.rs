@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use sluice_wire::document::{
-    Document, Drain, FileSink, FleetRef, KafkaSink, MAJOR, Output, Overload, Sink, SinkKind, Stream,
+    Document, Drain, FileSink, FleetRef, KafkaSink, MAJOR, Output, Overload, Sink, SinkKind, Split, Stream,
 };
 
 /// The default of `maxBodyBytes`.
@@ -65,8 +65,14 @@ pub fn stream(group_id: &str, stream_id: &str, sink: &str, topic: &str) -> Strea
         topic: topic.to_owned(),
         create: None,
         output: Output::Raw,
+        split: Split::Auto,
+        key: None,
+        headers: Vec::new(),
         success_code: 0,
         max_body_bytes: MAX_BODY,
+        records_per_second: None,
+        bytes_per_second: None,
+        paused: false,
     }
 }
 

@@ -29,6 +29,29 @@ pub const PROPERTIES: [&str; 10] = [
 pub const PROPERTY_PREFIXES: [&str; 5] =
     ["broker.address.", "compression.", "reconnect.backoff.", "socket.receive.", "socket.send."];
 
+/// The most producers' headers a stream passes on.
+pub const MAX_HEADERS: usize = 32;
+
+/// Names of record headers that are the product's own: no producer's header takes their place. The `ce_` of
+/// CloudEvents is such a beginning.
+pub const RESERVED_HEADERS: [&str; 12] = [
+    "rt",
+    "st",
+    "dt",
+    "srcip",
+    "dpip",
+    "msgentype",
+    "version",
+    "auditversion",
+    "traceparent",
+    "tracestate",
+    "content-type",
+    "content-encoding",
+];
+
+/// HTTP headers that hold a producer's secrets and are never passed on.
+pub const SECRET_HEADERS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+
 /// A fleet's whole configuration at one revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -203,10 +226,28 @@ pub struct Stream {
     pub create: Option<CreateTopic>,
     /// The form of a stored record.
     pub output: Output,
+    /// Whether a report of the InLong path is split into records.
+    #[serde(default)]
+    pub split: Split,
+    /// Where a record's key comes from; absent: records have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeySource>,
+    /// Producers' HTTP headers that become headers of their records, at most [`MAX_HEADERS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
     /// The `code` of an answer that means stored: 0 or 1.
     pub success_code: u8,
     /// The longest `body` taken.
     pub max_body_bytes: u64,
+    /// Records a node takes in a second; absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_per_second: Option<u64>,
+    /// Bytes of records a node takes in a second; absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+    /// Whether reports are refused. What was taken before is delivered.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// How to make a missing topic; what is absent is the broker's default.
@@ -229,6 +270,36 @@ pub struct CreateTopic {
 pub enum Output {
     /// The bytes the producer sent.
     Raw,
+    /// InLong's envelope, version 1.
+    InLongMsg {
+        /// Whether its records are compressed with snappy.
+        snappy: bool,
+    },
+    /// CloudEvents 1.0 in Kafka's binary mode.
+    CloudEvents,
+}
+
+/// Whether a report of the InLong path with several records is split into them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Split {
+    /// Where the report says that it holds several.
+    #[default]
+    Auto,
+    /// Never: its body is one record.
+    Never,
+}
+
+/// Where a record's key comes from, written as the one key of an object. A record that does not have it has no
+/// key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KeySource {
+    /// A parameter of the report: of its query, or of its form.
+    FromParameter(String),
+    /// A header of the HTTP request.
+    FromHeader(String),
+    /// A place in the record, which is JSON, as a JSON pointer (RFC 6901).
+    FromJson(String),
 }
 
 #[cfg(test)]

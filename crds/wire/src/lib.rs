@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | [`document`] | a fleet's configuration | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
-//! | [`status`] | `GET 9102/status`, and the line a supervised proxy prints | proxies | operator, CLI |
+//! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
 
 pub mod code;
 pub mod document;

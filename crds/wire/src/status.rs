@@ -116,3 +116,52 @@ pub struct StreamCounts {
     /// Of those: not known whether stored.
     pub records_unknown: u64,
 }
+
+/// The answer of `GET /books`: what became of every record since the node started.
+///
+/// For each stream, at any moment: admitted = delivered + waiting + dead-lettered + suppressed + failed +
+/// unknown. Counts are of records, by what the sink said of each; refused reports are counted apart, because
+/// a report that is refused was never taken apart into records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Books {
+    /// Whose streams these are; absent before the first configuration.
+    pub fleet: Option<FleetRef>,
+    /// By groupId and streamId.
+    pub streams: Vec<StreamBooks>,
+}
+
+/// The books of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamBooks {
+    /// What producers send as `groupId`.
+    pub group_id: String,
+    /// What producers send as `streamId`.
+    pub stream_id: String,
+    /// Name of its sink.
+    pub sink: String,
+    /// Where its records go. A file sink has no topics.
+    pub topic: String,
+    /// Whether the stream is in the configuration no more.
+    #[serde(default)]
+    pub removed: bool,
+    /// Records handed to the sink.
+    pub admitted: u64,
+    /// Of those: stored.
+    pub delivered: u64,
+    /// Of those: with no outcome yet.
+    pub waiting: u64,
+    /// Of those: set aside in a dead letter topic.
+    #[serde(default)]
+    pub dead_lettered: u64,
+    /// Of those: dropped as duplicates.
+    #[serde(default)]
+    pub suppressed: u64,
+    /// Of those: surely not stored.
+    pub failed: u64,
+    /// Of those: not known whether stored.
+    pub unknown: u64,
+    /// Reports refused before any record of them was admitted.
+    pub refused_reports: u64,
+}

@@ -76,8 +76,14 @@ fn stream(stream: &ResolvedStream) -> wire::Stream {
         topic: stream.topic.clone(),
         create: stream.create.as_ref().map(create),
         output: output(stream.output),
+        split: wire::Split::Auto,
+        key: None,
+        headers: Vec::new(),
         success_code: stream.success_code,
         max_body_bytes: stream.max_body_bytes,
+        records_per_second: None,
+        bytes_per_second: None,
+        paused: false,
     }
 }
 
