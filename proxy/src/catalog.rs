@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use hashbrown::{Equivalent, HashMap};
+use http::HeaderName;
 use sluice_wire::document::{Document, FleetRef, Stream as Spec};
 
+use crate::admit::{Quota, Share};
 use crate::counters::StreamCounters;
+use crate::output::KeyRule;
 use crate::sink::{Outlet, Sink, SinkError, SinkSet, file, kafka};
 
 /// Room beside the longest body in an encoded form, in bytes.
@@ -40,6 +44,14 @@ pub struct Stream {
     pub spec: Spec,
     /// What became of its reports.
     pub counters: Arc<StreamCounters>,
+    /// What it holds of the node's memory.
+    pub share: Arc<Share>,
+    /// What it may take in a second.
+    pub quota: Arc<Quota>,
+    /// Where its records' keys come from.
+    pub key: Option<KeyRule>,
+    /// Headers of a request that its records carry on, and under which names.
+    pub passed: Vec<(HeaderName, String)>,
     /// Its way into its sink.
     pub outlet: Outlet,
     /// The longest from hand-over to outcome, in milliseconds.
@@ -85,12 +97,8 @@ impl Catalog {
         for spec in &document.streams {
             let key =
                 Key { group_id: spec.group_id.as_str().into(), stream_id: spec.stream_id.as_str().into() };
-            let counters = before
-                .and_then(|catalog| catalog.find(&spec.group_id, &spec.stream_id))
-                .map(|stream| Arc::clone(&stream.counters))
-                .unwrap_or_default();
-            let (outlet, delivery_timeout_ms) = connect(spec, document, sinks)?;
-            let stream = Stream { spec: spec.clone(), counters, outlet, delivery_timeout_ms };
+            let same = before.and_then(|catalog| catalog.find(&spec.group_id, &spec.stream_id));
+            let stream = Stream::new(spec.clone(), connect(spec, document, sinks)?, same);
             streams.insert(key, Arc::new(stream));
         }
         let longest_body = document.streams.iter().map(|stream| stream.max_body_bytes).max().unwrap_or(0);
@@ -113,6 +121,25 @@ impl Catalog {
     /// Every stream, in no order.
     pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
         self.streams.values()
+    }
+}
+
+impl Stream {
+    /// A stream with its way into its sink. What it was before is counted on.
+    fn new(spec: Spec, (outlet, delivery_timeout_ms): (Outlet, u64), before: Option<&Arc<Self>>) -> Self {
+        let quota = before.map(|stream| Arc::clone(&stream.quota)).unwrap_or_default();
+        quota.set(spec.records_per_second, spec.bytes_per_second, Instant::now());
+        Self {
+            counters: before.map(|stream| Arc::clone(&stream.counters)).unwrap_or_default(),
+            share: before.map(|stream| Arc::clone(&stream.share)).unwrap_or_default(),
+            quota,
+            key: spec.key.as_ref().map(KeyRule::new),
+            // A name that no header can have is one that no request has.
+            passed: spec.headers.iter().filter_map(|name| Some((name.parse().ok()?, name.clone()))).collect(),
+            outlet,
+            delivery_timeout_ms,
+            spec,
+        }
     }
 }
 

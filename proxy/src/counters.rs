@@ -1,26 +1,40 @@
 //! What became of a stream's reports and records on this node, counted where it happens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sluice_wire::code::Code;
 use sluice_wire::status::StreamCounts;
+
+use crate::sink::Verdict;
 
 /// One stream's counts since the node started; kept across reloads.
 #[derive(Debug, Default)]
 pub struct StreamCounters {
     answers: [AtomicU64; Code::ALL.len()],
-    /// Records handed to the sink.
-    pub admitted: Count,
-    /// Of those: stored.
-    pub delivered: Count,
-    /// Of those: surely not stored.
-    pub failed: Count,
-    /// Of those: not known whether stored.
-    pub unknown: Count,
-    /// Bytes of the records stored, without keys and headers.
-    pub delivered_bytes: Count,
+    tally: Mutex<Tally>,
     /// Reports whose `cnt` was not the number of records found.
     pub count_mismatch: Count,
+    /// Records without the key that their stream wants.
+    pub key_missing: Count,
+}
+
+/// What became of a stream's records. At any moment
+/// admitted = waiting + delivered + failed + unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records handed to the sink.
+    pub admitted: u64,
+    /// Of those: in a report that is not settled yet.
+    pub waiting: u64,
+    /// Of those: stored.
+    pub delivered: u64,
+    /// Of those: surely not stored.
+    pub failed: u64,
+    /// Of those: not known whether stored.
+    pub unknown: u64,
+    /// Bytes of the messages stored, without keys and headers.
+    pub delivered_bytes: u64,
 }
 
 /// A number that only goes up.
@@ -41,6 +55,33 @@ impl Count {
 }
 
 impl StreamCounters {
+    /// Notes that so many records are handed to the sink.
+    pub fn admit(&self, records: u64) {
+        let mut tally = self.lock();
+        tally.admitted += records;
+        tally.waiting += records;
+    }
+
+    /// Notes what a report's records came to; `bytes` of them are stored.
+    pub fn settle(&self, verdict: &Verdict, bytes: u64) {
+        let mut tally = self.lock();
+        tally.waiting -= verdict.stored + verdict.not_stored + verdict.unknown;
+        tally.delivered += verdict.stored;
+        tally.failed += verdict.not_stored;
+        tally.unknown += verdict.unknown;
+        tally.delivered_bytes += bytes;
+    }
+
+    /// The counts of one moment.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts a report answered with `code`.
     pub fn answered(&self, code: Code) {
         if let Some(count) = self.answers.get(code.index()) {
@@ -68,14 +109,15 @@ impl StreamCounters {
                 _ => refused += count,
             }
         }
+        let tally = self.tally();
         StreamCounts {
             reports_accepted: accepted,
             reports_refused: refused,
             reports_unknown: unknown,
-            records_admitted: self.admitted.get(),
-            records_delivered: self.delivered.get(),
-            records_failed: self.failed.get(),
-            records_unknown: self.unknown.get(),
+            records_admitted: tally.admitted,
+            records_delivered: tally.delivered,
+            records_failed: tally.failed,
+            records_unknown: tally.unknown,
         }
     }
 }

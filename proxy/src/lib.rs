@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`args`], [`app`] | the command line, and the parts put together |
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
-//! | [`intake`] → [`admit`] → [`sink`] | the way of a report, in that order |
+//! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
 //! | [`lifecycle`] | how it leaves |
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod counters;
 pub mod intake;
 pub mod lifecycle;
+pub mod output;
 pub mod secrets;
 pub mod sink;
 pub mod status;

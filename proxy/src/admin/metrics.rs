@@ -1,11 +1,13 @@
 //! `/metrics`: the node's numbers in Prometheus' text form, read when asked for. Series of a stream
 //! come and go with it; ids that producers make up never become labels.
 
+use std::sync::Arc;
+
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::catalog::Stream;
-use crate::counters::{Count, StreamCounters};
+use crate::counters::{Count, StreamCounters, Tally};
 use crate::sink::Sink;
 use crate::status::Node;
 
@@ -111,26 +113,40 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
         }
     }
     let ready = streams.iter().map(|s| value(ids(s), u64::from(s.outlet.longest_record().is_some())));
-    let records = |name, help, count: fn(&StreamCounters) -> &Count| {
+    let records = |name, help, count: fn(&Tally) -> u64| {
+        let of = |s: &&Arc<Stream>| value(ids(s), count(&s.counters.tally()));
+        counter(name, help, streams.iter().map(of).collect())
+    };
+    let counts = |name, help, count: fn(&StreamCounters) -> &Count| {
         counter(name, help, streams.iter().map(|s| value(ids(s), count(&s.counters).get())).collect())
+    };
+    let held = |name, help, amount: fn(&Stream) -> u64| {
+        gauge(name, help, streams.iter().map(|s| value(ids(s), amount(s))).collect())
     };
     vec![
         gauge("sluice_stream_ready", "0 while the stream's topic is not known to be there.", ready.collect()),
         counter("sluice_reports_total", "Reports by the code of their answer; 0 is success.", reports),
-        records("sluice_records_admitted_total", "Records handed to the sink.", |c| &c.admitted),
-        records("sluice_records_delivered_total", "Records stored.", |c| &c.delivered),
-        records("sluice_records_failed_total", "Records surely not stored.", |c| &c.failed),
+        records("sluice_records_admitted_total", "Records handed to the sink.", |t| t.admitted),
+        records("sluice_records_delivered_total", "Records stored.", |t| t.delivered),
+        records("sluice_records_failed_total", "Records surely not stored.", |t| t.failed),
         records(
             "sluice_records_unknown_total",
             "Records of which it is not known whether they are stored.",
-            |c| &c.unknown,
+            |t| t.unknown,
         ),
-        records("sluice_delivered_bytes_total", "Bytes of the records stored.", |c| &c.delivered_bytes),
-        records(
+        records("sluice_delivered_bytes_total", "Bytes of the messages stored.", |t| t.delivered_bytes),
+        held("sluice_records_waiting", "Records in reports that are not settled yet.", |s| {
+            s.counters.tally().waiting
+        }),
+        held("sluice_stream_inflight_bytes", "Bytes of the stream's reports in flight.", |s| s.share.used()),
+        counts(
             "sluice_count_mismatch_total",
             "Reports whose cnt was not the number of records found.",
             |c| &c.count_mismatch,
         ),
+        counts("sluice_key_missing_total", "Records without the key that their stream wants.", |c| {
+            &c.key_missing
+        }),
     ]
 }
 

@@ -95,10 +95,10 @@ impl Charge {
         Ok(())
     }
 
-    /// Bytes charged.
+    /// The limit of the budget it is charged to, in bytes.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
+    pub fn limit(&self) -> u64 {
+        self.budget.limit()
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
         charge.resize(10).unwrap();
         assert_eq!(budget.used(), 10);
         assert_eq!(charge.resize(150), Err(Full { asked: 140 }));
-        assert_eq!((budget.used(), charge.bytes()), (10, 10));
+        assert_eq!(budget.used(), 10);
         charge.resize(100).unwrap();
         assert_eq!(budget.used(), 100);
         drop(charge);

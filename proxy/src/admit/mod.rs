@@ -1,8 +1,27 @@
-//! Decides whether the node has room: for another connection, for more bytes.
+//! Decides whether there is room: for another connection, for more bytes, for more of one stream.
 //! It must not know what the bytes mean or where they go.
 
 mod budget;
 mod gate;
+mod quota;
+mod share;
 
 pub use budget::{Budget, Charge, Full};
 pub use gate::{Admission, Gate, Seat};
+pub use quota::{OverQuota, Quota};
+pub use share::{PARTS, Portion, Share, ShareFull};
+
+/// What a report holds until it is settled; given back on drop.
+#[derive(Debug)]
+pub struct Hold {
+    /// Of the node's budget.
+    pub charge: Charge,
+    /// Of its stream's share.
+    pub portion: Option<Portion>,
+}
+
+impl From<Charge> for Hold {
+    fn from(charge: Charge) -> Self {
+        Self { charge, portion: None }
+    }
+}

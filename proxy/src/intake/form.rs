@@ -46,11 +46,16 @@ pub(super) enum FormError {
     Utf8,
 }
 
+/// How many parameters beside the contract's are kept, to be found by name.
+const OTHERS: usize = 32;
+
 /// A decoded form.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form {
     bytes: Vec<u8>,
     fields: [Option<Range<usize>>; FIELDS.len()],
+    /// Names and values of other parameters.
+    others: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl Form {
@@ -60,19 +65,35 @@ impl Form {
     /// [`FormError`], wherever in the form it is.
     pub(super) fn decode(mut bytes: Vec<u8>) -> Result<Self, FormError> {
         let mut fields = <[Option<Range<usize>>; FIELDS.len()]>::default();
+        let mut others = Vec::new();
         let mut start = 0;
         while start < bytes.len() {
             let rest = bytes.get(start..).unwrap_or_default();
             let end = memchr::memchr(b'&', rest).map_or(bytes.len(), |at| start + at);
-            if let Some((field, value)) = decode_pair(&mut bytes, start..end)? {
-                let place = fields.get_mut(field as usize);
-                if let Some(place @ None) = place {
-                    *place = Some(value);
+            match decode_pair(&mut bytes, start..end)? {
+                Some((Name::Field(field), value)) => {
+                    let place = fields.get_mut(field as usize);
+                    if let Some(place @ None) = place {
+                        *place = Some(value);
+                    }
                 }
+                Some((Name::Other(name), value)) if others.len() < OTHERS => others.push((name, value)),
+                _ => {}
             }
             start = end + 1;
         }
-        Ok(Self { bytes, fields })
+        Ok(Self { bytes, fields, others })
+    }
+
+    /// The value of the first parameter of that name, the contract's own among them.
+    #[must_use]
+    pub(super) fn named(&self, name: &str) -> Option<&[u8]> {
+        if let Some(field) = known(name.as_bytes()) {
+            return self.get(field);
+        }
+        let is_it = |at: &Range<usize>| self.bytes.get(at.clone()) == Some(name.as_bytes());
+        let (_, value) = self.others.iter().find(|(other, _)| is_it(other))?;
+        self.bytes.get(value.clone())
     }
 
     /// The value of a field, if the form has it.
@@ -83,8 +104,16 @@ impl Form {
     }
 }
 
-/// Decodes one `name=value`; returns the field and where its value now is, for names of the contract.
-fn decode_pair(bytes: &mut [u8], pair: Range<usize>) -> Result<Option<(Field, Range<usize>)>, FormError> {
+/// A parameter's name.
+enum Name {
+    /// One of the contract.
+    Field(Field),
+    /// Another, and where it stands decoded.
+    Other(Range<usize>),
+}
+
+/// Decodes one `name=value`; returns the name and where its value now is.
+fn decode_pair(bytes: &mut [u8], pair: Range<usize>) -> Result<Option<(Name, Range<usize>)>, FormError> {
     let Some(text) = bytes.get_mut(pair.clone()) else { return Ok(None) };
     if text.is_empty() {
         return Ok(None);
@@ -93,24 +122,24 @@ fn decode_pair(bytes: &mut [u8], pair: Range<usize>) -> Result<Option<(Field, Ra
     let split = memchr::memchr(b'=', text).unwrap_or(length);
     let (name, rest) = text.split_at_mut(split);
     // Names are most often sent as they are, and then need no decoding.
-    let field = match known(name) {
+    let name = match known(name) {
         None => {
             let length = decode_in_place(name)?;
             let name = name.get(..length).unwrap_or_default();
             std::str::from_utf8(name).map_err(|_| FormError::Utf8)?;
-            known(name)
+            known(name).map_or(Name::Other(pair.start..pair.start + length), Name::Field)
         }
-        field => field,
+        Some(field) => Name::Field(field),
     };
     let value = rest.get_mut(1..).unwrap_or_default();
     let value_length = decode_in_place(value)?;
-    if field != Some(Field::Body)
+    if !matches!(name, Name::Field(Field::Body))
         && std::str::from_utf8(value.get(..value_length).unwrap_or_default()).is_err()
     {
         return Err(FormError::Utf8);
     }
     let at = pair.start + (split + 1).min(length);
-    Ok(field.map(|field| (field, at..at + value_length)))
+    Ok(Some((name, at..at + value_length)))
 }
 
 fn known(name: &[u8]) -> Option<Field> {
@@ -237,6 +266,19 @@ mod tests {
         assert_eq!(get("&&body&dt=1&", Field::Body).unwrap(), b"");
         assert_eq!(get("body=a=b", Field::Body).unwrap(), b"a=b");
         assert_eq!(get("bodyx=1&xbody=2", Field::Body), None);
+    }
+
+    #[test]
+    fn a_parameter_beside_the_contract_is_found_by_its_name() {
+        let form = decode("user=a%26b&x%3Dy=1&user=c&body=z&empty").unwrap();
+        assert_eq!(form.named("user"), Some(&b"a&b"[..]));
+        assert_eq!(form.named("x=y"), Some(&b"1"[..]));
+        assert_eq!(form.named("body"), Some(&b"z"[..]));
+        assert_eq!(form.named("empty"), Some(&b""[..]));
+        assert_eq!(form.named("none"), None);
+        let many: String = (0..OTHERS + 1).map(|n| format!("p{n}=1&")).collect();
+        let form = decode(&many).unwrap();
+        assert_eq!(form.others.len(), OTHERS);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod answer;
 mod connection;
 mod content;
+mod deliver;
 mod form;
 mod listener;
 mod read;

@@ -1,4 +1,4 @@
-//! Reads a request's form: charged to the node's budget as it grows, never longer than its stream
+//! Reads a request's body: charged to the node's budget as it grows, never longer than its stream
 //! takes, and not slower than it may be.
 
 use std::time::Duration;
@@ -22,11 +22,11 @@ const LARGE: usize = 256 << 10;
 /// How much of an unwanted body is read for the sake of the connection, in bytes.
 const UNWANTED: usize = 64 << 10;
 
-/// Why a form was not read to its end.
+/// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ReadError {
     /// It is longer than its stream takes, or than any does.
-    #[error("the form is longer than {limit} bytes")]
+    #[error("the request's body is longer than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
@@ -35,13 +35,13 @@ pub(super) enum ReadError {
     #[error("no such stream")]
     NoStream,
     /// The node has no room for it.
-    #[error("no room for the form")]
+    #[error("no room for the body")]
     NoRoom,
     /// It came too slowly.
-    #[error("the form did not arrive in time")]
+    #[error("the body did not arrive in time")]
     TooSlow,
     /// It broke off, or was not framed as HTTP wants it.
-    #[error("the form broke off")]
+    #[error("the body broke off")]
     Broken,
 }
 
@@ -50,13 +50,40 @@ pub(super) enum ReadError {
 /// # Errors
 /// [`ReadError`]; what was read is dropped.
 pub(super) async fn form(
-    mut body: impl Body<Data = Bytes> + Unpin,
+    body: impl Body<Data = Bytes> + Unpin,
     catalog: &Catalog,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, ReadError> {
+    let mut limit = Limit::new(catalog);
+    let first = limit.bytes;
+    collect(body, charge, first, |buffer| {
+        limit.narrow(buffer, catalog)?;
+        Ok(limit.bytes)
+    })
+    .await
+}
+
+/// Reads a body of at most `limit` bytes whole. The buffer's bytes are on `charge`.
+///
+/// # Errors
+/// [`ReadError`]; what was read is dropped.
+pub(super) async fn whole(
+    body: impl Body<Data = Bytes> + Unpin,
+    limit: usize,
+    charge: &mut Charge,
+) -> Result<Vec<u8>, ReadError> {
+    collect(body, charge, limit, |_| Ok(limit)).await
+}
+
+/// Reads a body; after each piece `narrow` says how long it may be.
+async fn collect(
+    mut body: impl Body<Data = Bytes> + Unpin,
+    charge: &mut Charge,
+    mut limit: usize,
+    mut narrow: impl FnMut(&[u8]) -> Result<usize, ReadError>,
+) -> Result<Vec<u8>, ReadError> {
     let begin = Instant::now();
     let mut buffer = Vec::new();
-    let mut limit = Limit::new(catalog);
     loop {
         let deadline = (Instant::now() + BETWEEN_PIECES).min(begin + IN_ALL);
         let frame = match timeout_at(deadline, body.frame()).await {
@@ -66,10 +93,10 @@ pub(super) async fn form(
             Ok(Some(Ok(frame))) => frame,
         };
         if let Ok(piece) = frame.into_data() {
-            append(&mut buffer, &piece, limit.bytes, charge)?;
-            limit.narrow(&buffer, catalog)?;
-            if buffer.len() > limit.bytes {
-                return Err(ReadError::TooLong { limit: limit.bytes });
+            append(&mut buffer, &piece, limit, charge)?;
+            limit = narrow(&buffer)?;
+            if buffer.len() > limit {
+                return Err(ReadError::TooLong { limit });
             }
         }
     }

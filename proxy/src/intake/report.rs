@@ -1,9 +1,7 @@
 //! The report path, check by check. The order of the checks is the contract's: each is cheaper than
 //! those after it, and a report that fails several is answered with the first.
 
-use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
@@ -12,27 +10,26 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use hyper::body::Body;
 use sluice_wire::code::Code;
-use tokio::sync::oneshot;
+use sluice_wire::document::{Output, Split};
 
 use super::Intake;
 use super::answer::Answer;
 use super::connection::Peer;
 use super::content::{self, Content};
+use super::deliver::{self, Pending, Refusal, Said};
 use super::form::{Field, Form, decode_path};
 use super::read::{self, ReadError};
 use super::split;
 use super::text::{integer, is_blank, is_callback};
 use crate::admit::Charge;
 use crate::catalog::{Catalog, Stream};
-use crate::sink::{Cause, Delivery, Meta, Outcome, Verdict};
+use crate::output::{KeyRule, Record};
+use crate::sink::{Cause, Outcome, Verdict};
 
 /// Where reports are taken.
 pub(super) const MESSAGE: &str = "/dataproxy/message";
 /// Where producers ask whether the node lives.
 pub(super) const HEARTBEAT: &str = "/dataproxy/heartbeat";
-
-/// How long after the sink's own timeout a report is answered at the latest.
-const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
 type Shared = State<Arc<Intake>>;
 
@@ -120,9 +117,9 @@ impl<'a> Report<'a> {
         // The form may have taken its time: the stream is that of the configuration in effect now.
         let catalog = self.intake.catalog.load_full().unwrap_or(catalog);
         let stream = self.find(&fields, &catalog)?;
-        let verdict = self.hand_over(&stream, &fields, charge, peer)?;
+        let mut pending = self.hand_over(&stream, &fields, charge, peer, &head.headers)?;
         drop((query, form, catalog));
-        Ok(answer_of(wait(&stream, verdict).await))
+        Ok(answer_of(pending.verdict().await))
     }
 
     /// The first check, before anything is read: whether the node takes requests on this connection.
@@ -186,10 +183,11 @@ impl<'a> Report<'a> {
         &self,
         stream: &Stream,
         fields: &Fields<'_>,
-        mut charge: Charge,
+        charge: Charge,
         peer: &Peer,
-    ) -> Result<oneshot::Receiver<Verdict>, Answer> {
-        let longest = stream.outlet.longest_record().ok_or_else(|| no_topic(stream))?;
+        headers: &HeaderMap,
+    ) -> Result<Pending, Answer> {
+        deliver::open(stream).map_err(refused)?;
         let body = fields.get(Field::Body).ok_or(Answer::new(Code::BodyMissing))?;
         if is_blank(body) {
             return Err(Answer::new(Code::BodyBlank));
@@ -199,34 +197,29 @@ impl<'a> Report<'a> {
             return Err(Answer::new(Code::TooLong).saying(words));
         }
         let count = fields.get(Field::Cnt).and_then(integer).unwrap_or(1);
-        let records = split::records(body, count, fields.get(Field::Delimiter))
+        let whole =
+            matches!(stream.spec.output, Output::InLongMsg { .. }) || stream.spec.split == Split::Never;
+        let pieces = split::records(body, if whole { 1 } else { count }, fields.get(Field::Delimiter))
             .map_err(|error| Answer::new(Code::TooLong).saying(error.to_string()))?;
-        if records.is_empty() {
+        if pieces.is_empty() {
             return Err(Answer::new(Code::BodyBlank));
         }
-        if records.iter().any(|record| record.len() > longest) {
-            let words = format!("a record is longer than the {longest} bytes its topic takes");
-            return Err(Answer::new(Code::TooLong).saying(words));
-        }
-        if i64::try_from(records.len()) != Ok(count.max(1)) {
+        if !whole && i64::try_from(pieces.len()) != Ok(count.max(1)) {
             stream.counters.count_mismatch.add(1);
         }
-        let batch = stream.outlet.prepare(&Self::meta(fields, peer), records);
-        charge.resize(batch.held_bytes()).map_err(|_| Answer::new(Code::Busy))?;
-        let (delivery, verdict) = Delivery::new(batch.records(), Arc::clone(&stream.counters), charge);
-        stream.outlet.submit(batch, &delivery);
-        Ok(verdict)
-    }
-
-    fn meta<'p>(fields: &Fields<'_>, peer: &'p Peer) -> Meta<'p> {
-        let received = now();
-        Meta {
-            received,
-            event_time: fields.get(Field::Dt).and_then(integer).unwrap_or(received),
-            client: &peer.client,
-            node: &peer.node,
+        let said = Said {
+            peer,
+            headers,
+            event_time: fields.get(Field::Dt).and_then(integer),
+            declared: Some(count.max(1)),
             audit_version: fields.get(Field::AuditVersion).and_then(integer),
-        }
+            content_type: None,
+            parameter: match &stream.key {
+                Some(KeyRule::Parameter(name)) => fields.named(name),
+                _ => None,
+            },
+        };
+        deliver::submit(stream, &said, pieces.into_iter().map(Record::new).collect(), charge).map_err(refused)
     }
 
     /// Reads on to the end of a short body that nobody wanted, so that the connection can go on.
@@ -264,6 +257,10 @@ impl<'a> Fields<'a> {
         self.form.get(field).or_else(|| self.query.get(field))
     }
 
+    fn named(&self, name: &str) -> Option<&'a [u8]> {
+        self.form.named(name).or_else(|| self.query.named(name))
+    }
+
     /// An id that is there and not blank.
     fn id(&self, field: Field) -> Option<&'a str> {
         let id = self.get(field).filter(|id| !is_blank(id))?;
@@ -292,17 +289,15 @@ fn callback_of(form: &Form) -> Result<Option<String>, Answer> {
     }
 }
 
-fn no_topic(stream: &Stream) -> Answer {
-    let why = stream.outlet.health().trouble.map(|trouble| trouble.message);
-    let why = why.map_or(Cow::Borrowed("the topic is not ready"), Cow::Owned);
-    Answer::new(Code::NoTopic).saying(format!("nothing was stored: {why}"))
-}
-
-/// Waits for what a report comes to, not longer than its sink may take and a little more. `None`: no
-/// verdict in time.
-async fn wait(stream: &Stream, verdict: oneshot::Receiver<Verdict>) -> Option<Verdict> {
-    let limit = Duration::from_millis(stream.delivery_timeout_ms) + ANSWER_MARGIN;
-    tokio::time::timeout(limit, verdict).await.ok()?.ok()
+/// The answer to a report that did not reach the sink.
+fn refused(refusal: Refusal) -> Answer {
+    let code = match &refusal {
+        Refusal::NoTopic(_) => Code::NoTopic,
+        Refusal::TooLong(_) | Refusal::Headers => Code::TooLong,
+        Refusal::NoRoom(_) => return Answer::new(Code::Busy),
+        Refusal::Paused | Refusal::OverQuota(_) | Refusal::Share(_) => Code::Busy,
+    };
+    Answer::new(code).saying(format!("nothing was stored: {refusal}"))
 }
 
 fn answer_of(verdict: Option<Verdict>) -> Answer {
@@ -321,10 +316,4 @@ fn answer_of(verdict: Option<Verdict>) -> Answer {
         }
         Outcome::Unknown => Answer::new(Code::Unknown),
     }
-}
-
-/// Milliseconds since the epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,32 +4,19 @@
 pub mod delivery;
 pub mod file;
 pub mod kafka;
+mod message;
 mod set;
 
 use std::sync::Arc;
 
 use sluice_wire::status::SinkStatus;
 
-pub use delivery::{Cause, Delivery, Outcome, Verdict};
+pub use delivery::{Cause, Delivery, Failure, Outcome, Ticket, Verdict};
+pub use message::{Envelope, Header, Message, Meta, bytes_of, each_header};
 pub use set::{SinkError, SinkSet};
 
-/// What a sink costs in memory for each record it holds, beside the record's own bytes.
+/// What a sink costs in memory for each message it holds, beside the message's own bytes.
 pub const RECORD_OVERHEAD: u64 = 1024;
-
-/// What is known of a report beside its records; times in milliseconds since the epoch.
-#[derive(Clone, Copy, Debug)]
-pub struct Meta<'a> {
-    /// When the report was received.
-    pub received: i64,
-    /// What the producer says its time is (`dt`), else the time of receipt.
-    pub event_time: i64,
-    /// The producer's address, as text.
-    pub client: &'a str,
-    /// The node's own address, as text.
-    pub node: &'a str,
-    /// The producer's `auditVersion`, if it is a number.
-    pub audit_version: Option<i64>,
-}
 
 /// Why a stream can't take records now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +35,7 @@ pub enum Outlet {
 }
 
 impl Outlet {
-    /// The longest record taken now, in bytes; `None` where the stream's topic is not known to be there.
+    /// The longest message taken now, in bytes of key, value and its own headers; `None` where the stream's topic is not known to be there.
     #[must_use]
     pub fn longest_record(&self) -> Option<usize> {
         match self {
@@ -57,22 +44,22 @@ impl Outlet {
         }
     }
 
-    /// Makes the records of a report ready for this sink.
+    /// Makes the messages of a report ready for this sink.
     #[must_use]
-    pub fn prepare<'a>(&self, meta: &Meta<'a>, records: Vec<&'a [u8]>) -> Batch<'a> {
+    pub fn prepare<'a>(&self, meta: &Meta<'a>, messages: Vec<Message<'a>>) -> Batch<'a> {
         let lines = match self {
             Self::Kafka(_) => Vec::new(),
-            Self::File(outlet) => outlet.lines(meta, &records),
+            Self::File(outlet) => outlet.lines(meta, &messages),
         };
-        Batch { meta: *meta, records, lines }
+        Batch { meta: *meta, messages, lines }
     }
 
-    /// Hands over a report that was made ready here. Each record is settled on `delivery` exactly once,
+    /// Hands over a report that was made ready here. Each message is settled on `delivery` exactly once,
     /// sooner or later.
     pub fn submit(&self, batch: Batch<'_>, delivery: &Arc<Delivery>) {
         match self {
-            Self::Kafka(outlet) => outlet.submit(&batch.meta, &batch.records, delivery),
-            Self::File(outlet) => outlet.submit(batch.lines, &batch.records, delivery),
+            Self::Kafka(outlet) => outlet.submit(&batch.meta, &batch.messages, delivery),
+            Self::File(outlet) => outlet.submit(batch.lines, &batch.messages, delivery),
         }
     }
 
@@ -86,26 +73,33 @@ impl Outlet {
     }
 }
 
-/// The records of a report, ready for a sink.
+/// The messages of a report, ready for a sink.
 #[derive(Debug)]
 pub struct Batch<'a> {
     meta: Meta<'a>,
-    records: Vec<&'a [u8]>,
+    messages: Vec<Message<'a>>,
     lines: Vec<u8>,
 }
 
 impl Batch<'_> {
-    /// How many records.
+    /// How many messages.
     #[must_use]
-    pub fn records(&self) -> usize {
-        self.records.len()
+    pub fn messages(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// How many records they hold.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.messages.iter().map(|message| u64::from(message.records)).sum()
     }
 
     /// What they take in memory until the sink has settled them, in bytes.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        let bytes: usize = self.records.iter().map(|record| record.len()).sum();
-        bytes.max(self.lines.len()) as u64 + RECORD_OVERHEAD * self.records.len() as u64
+        let bytes: usize = self.messages.iter().map(Message::bytes).sum();
+        let passed = bytes_of(self.meta.passed) as u64;
+        bytes.max(self.lines.len()) as u64 + (RECORD_OVERHEAD + passed) * self.messages.len() as u64
     }
 }
 

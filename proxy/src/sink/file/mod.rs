@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use writer::Writer;
 
-use crate::sink::{Delivery, Health, Meta, NotReady};
+use crate::sink::{Delivery, Health, Message, Meta, NotReady};
 use writer::{Job, Target};
 
 /// One stream's way into its file.
@@ -34,24 +34,26 @@ impl Outlet {
         }
     }
 
-    /// The records as lines.
+    /// The messages as lines.
     #[must_use]
-    pub fn lines(&self, meta: &Meta<'_>, records: &[&[u8]]) -> Vec<u8> {
-        let bytes: usize = records.iter().map(|record| record.len()).sum();
-        let mut lines = Vec::with_capacity(bytes + records.len() * 320);
-        for record in records {
-            line::write(&mut lines, &self.group_id, &self.stream_id, meta, record);
+    pub fn lines(&self, meta: &Meta<'_>, messages: &[Message<'_>]) -> Vec<u8> {
+        let bytes: usize = messages.iter().map(Message::bytes).sum();
+        let mut lines = Vec::with_capacity(bytes + messages.len() * 320);
+        for message in messages {
+            line::write(&mut lines, &self.group_id, &self.stream_id, meta, message);
         }
         lines
     }
 
-    /// Hands over the records of a report as lines.
-    pub fn submit(&self, lines: Vec<u8>, records: &[&[u8]], delivery: &Arc<Delivery>) {
+    /// Hands over the messages of a report as lines.
+    pub fn submit(&self, lines: Vec<u8>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
+        let ticket = |(index, message): (u32, &Message<'_>)| {
+            (delivery.ticket(index, message.records), message.value.len())
+        };
         self.writer.enqueue(Job {
             target: Arc::clone(&self.target),
             lines,
-            records: records.iter().map(|record| record.len()).collect(),
-            delivery: Arc::clone(delivery),
+            messages: (0..).zip(messages).map(ticket).collect(),
         });
     }
 
@@ -64,20 +66,43 @@ impl Outlet {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::path::PathBuf;
+
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::admit::Budget;
-    use crate::sink::{Cause, Outcome, Verdict};
+    use crate::sink::{Cause, Envelope, Outcome, Verdict};
 
-    const META: Meta<'_> =
-        Meta { received: 0, event_time: 0, client: "127.0.0.1", node: "127.0.0.1", audit_version: None };
+    const META: Meta<'_> = Meta {
+        received: 0,
+        client: "127.0.0.1",
+        node: "127.0.0.1",
+        audit_version: None,
+        envelope: Envelope::Raw,
+        passed: &[],
+    };
 
-    async fn submit(outlet: &Outlet, records: &[&[u8]]) -> Verdict {
-        let (delivery, verdict) = Delivery::new(records.len(), Arc::default(), Budget::new(0).open());
-        outlet.submit(outlet.lines(&META, records), records, &delivery);
-        drop(delivery);
-        verdict.await.unwrap()
+    fn hand_over(outlet: &Outlet, values: &[&[u8]]) -> oneshot::Receiver<Verdict> {
+        let budget = Budget::new(0).open();
+        let (delivery, verdict) = Delivery::new(values.len(), values.len() as u64, Arc::default(), budget);
+        let messages: Vec<_> = values
+            .iter()
+            .map(|value| Message {
+                key: None,
+                value: Cow::Borrowed(*value),
+                event_time: 0,
+                headers: Vec::new(),
+                records: 1,
+            })
+            .collect();
+        outlet.submit(outlet.lines(&META, &messages), &messages, &delivery);
+        verdict
+    }
+
+    async fn submit(outlet: &Outlet, values: &[&[u8]]) -> Verdict {
+        hand_over(outlet, values).await.unwrap()
     }
 
     fn start(directory: &Path, max_bytes: u64) -> (Arc<Writer>, tokio::task::JoinHandle<()>) {
@@ -155,9 +180,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (writer, task) = start(directory.path(), 1 << 20);
         let outlet = Outlet::new(&writer, "g", "s");
-        let (delivery, verdict) = Delivery::new(1, Arc::default(), Budget::new(0).open());
-        outlet.submit(outlet.lines(&META, &[b"x"]), &[b"x"], &delivery);
-        drop(delivery);
+        let verdict = hand_over(&outlet, &[b"x"]);
         writer.retire();
         task.await.unwrap();
         assert_eq!(verdict.await.unwrap().outcome(), Outcome::Stored);

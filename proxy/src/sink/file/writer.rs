@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use super::segment::{AppendError, Segment};
-use crate::sink::{Cause, Delivery, Outcome};
+use crate::sink::{Cause, Outcome, Ticket};
 
 /// How many reports may wait; more are refused.
 const QUEUE: usize = 16_384;
@@ -32,15 +32,14 @@ pub(super) type Target = Arc<PathBuf>;
 pub(super) struct Job {
     pub(super) target: Target,
     pub(super) lines: Vec<u8>,
-    /// Bytes of each record.
-    pub(super) records: Vec<usize>,
-    pub(super) delivery: Arc<Delivery>,
+    /// Each message's place in its report, and its bytes.
+    pub(super) messages: Vec<(Ticket, usize)>,
 }
 
 impl Job {
-    fn settle(&self, outcome: Outcome) {
-        for bytes in &self.records {
-            self.delivery.settle(outcome, *bytes);
+    fn settle(self, outcome: Outcome) {
+        for (ticket, bytes) in self.messages {
+            ticket.settle(outcome, bytes);
         }
     }
 }
@@ -206,7 +205,7 @@ impl Thread {
         }
         self.note(result);
         for (jobs, outcome) in settled {
-            jobs.iter().for_each(|job| job.settle(outcome));
+            jobs.into_iter().for_each(|job| job.settle(outcome));
         }
         if self.open.len() > OPEN_FILES {
             self.open.clear();

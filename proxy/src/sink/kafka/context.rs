@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::courier::Courier;
 use super::outcome;
 use super::topics::Topics;
-use crate::sink::{Delivery, Outcome};
+use crate::sink::{Outcome, Ticket};
 
 /// What a connection's producer, its topic checks and the outside see of each other.
 #[derive(Debug, Default)]
@@ -75,10 +75,10 @@ impl Shared {
 /// The trouble of a connection over which nothing comes back.
 const NOT_IN_TIME: &str = "records are not acknowledged in time";
 
-/// A report's place in a producer's queue.
+/// A message that a producer holds.
 #[derive(Debug)]
-pub(super) struct Ticket {
-    pub(super) delivery: Arc<Delivery>,
+pub(super) struct InFlight {
+    pub(super) ticket: Ticket,
     pub(super) handed_over: Instant,
 }
 
@@ -109,9 +109,9 @@ impl ClientContext for Context {
 }
 
 impl ProducerContext for Context {
-    type DeliveryOpaque = Box<Ticket>;
+    type DeliveryOpaque = Box<InFlight>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, held: Box<InFlight>) {
         match result {
             Ok(message) => {
                 if !self.shared.stored.load(Ordering::Relaxed) {
@@ -121,7 +121,7 @@ impl ProducerContext for Context {
                     self.shared.clear_trouble();
                 }
                 let bytes = message.payload().map_or(0, <[u8]>::len);
-                self.settle(&ticket.delivery, Outcome::Stored, bytes);
+                self.settle(held.ticket, Outcome::Stored, bytes);
             }
             Err((error, message)) => {
                 let code = error.rdkafka_error_code();
@@ -132,17 +132,17 @@ impl ProducerContext for Context {
                     self.shared.timed_out.store(true, Ordering::Relaxed);
                     self.shared.set_trouble(NOT_IN_TIME);
                 }
-                let outcome = outcome::of_delivery(code, ticket.handed_over.elapsed());
+                let outcome = outcome::of_delivery(code, held.handed_over.elapsed());
                 tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");
-                self.settle(&ticket.delivery, outcome, 0);
+                self.settle(held.ticket, outcome, 0);
             }
         }
     }
 }
 
 impl Context {
-    fn settle(&self, delivery: &Delivery, outcome: Outcome, bytes: usize) {
-        match (delivery.settle_quietly(outcome, bytes), &self.courier) {
+    fn settle(&self, ticket: Ticket, outcome: Outcome, bytes: usize) {
+        match (ticket.settle_quietly(outcome, bytes), &self.courier) {
             (Some(ready), Some(courier)) => courier.take(ready),
             (Some(ready), None) => ready.send(),
             (None, _) => {}

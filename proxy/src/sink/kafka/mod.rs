@@ -15,7 +15,6 @@ mod client;
 mod context;
 mod courier;
 mod driver;
-mod headers;
 mod outcome;
 mod properties;
 mod topics;
@@ -25,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use sluice_wire::document::KafkaSink;
 use tokio::task::JoinHandle;
@@ -35,9 +35,9 @@ pub use properties::{PropertyError, check as check_properties};
 pub use topics::{Topic, Wanted};
 
 use crate::secrets::{SecretError, Secrets};
-use crate::sink::{Cause, Delivery, Health, Meta, Outcome};
+use crate::sink::{Cause, Delivery, Health, Message, Meta, Outcome, each_header};
 use checker::Checker;
-use context::{Shared, Ticket};
+use context::{InFlight, Shared};
 use driver::{Control, Driver};
 
 /// Largest batch of several records, in bytes (librdkafka's own default).
@@ -216,32 +216,44 @@ impl Outlet {
         health
     }
 
-    /// Hands over the records of a report.
-    pub fn submit(&self, meta: &Meta<'_>, records: &[&[u8]], delivery: &Arc<Delivery>) {
+    /// Hands over the messages of a report.
+    pub fn submit(&self, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
+        let tickets = (0..).zip(messages).map(|(index, message)| delivery.ticket(index, message.records));
         let producer = self.connection.control.producer.load();
         let Some(producer) = producer.as_ref() else {
-            for record in records {
-                delivery.settle(Outcome::NotStored(Cause::Busy), record.len());
-            }
+            tickets.for_each(|ticket| ticket.settle(Outcome::NotStored(Cause::Busy), 0));
             return;
         };
         let handed_over = Instant::now();
-        for &value in records {
-            let ticket = Ticket { delivery: Arc::clone(delivery), handed_over };
+        for (ticket, message) in tickets.zip(messages) {
             let record: BaseRecord<'_, [u8], [u8], _> =
-                BaseRecord::with_opaque_to(self.topic.name(), Box::new(ticket))
-                    .payload(value)
+                BaseRecord::with_opaque_to(self.topic.name(), Box::new(InFlight { ticket, handed_over }))
+                    .payload(&*message.value)
                     .timestamp(meta.received)
-                    .headers(headers::of(meta));
-            if let Err((error, _)) = producer.send(record) {
+                    .headers(headers(meta, message));
+            let record = match &message.key {
+                Some(key) => record.key(&**key),
+                None => record,
+            };
+            if let Err((error, record)) = producer.send(record) {
                 let code = error.rdkafka_error_code();
                 if outcome::topic_is_gone(code) {
                     self.connection.shared.topic_is_gone(self.topic.name());
                 }
                 let outcome = outcome::of_handover(code);
                 tracing::debug!(topic = self.topic.name(), %error, ?outcome, "record not handed over");
-                delivery.settle(outcome, value.len());
+                record.delivery_opaque.ticket.settle(outcome, 0);
             }
         }
     }
+}
+
+fn headers(meta: &Meta<'_>, message: &Message<'_>) -> OwnedHeaders {
+    // The contract has eight; room is made at once, because each growth is an allocation.
+    let room = 8 + message.headers.len() + meta.passed.len();
+    let mut headers = Some(OwnedHeaders::new_with_capacity(room));
+    each_header(meta, message, |key, value| {
+        headers = headers.take().map(|headers| headers.insert(Header { key, value: Some(value) }));
+    });
+    headers.unwrap_or_default()
 }
