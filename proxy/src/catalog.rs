@@ -15,6 +15,9 @@ use crate::counters::StreamCounters;
 use crate::output::KeyRule;
 use crate::sink::{Outlet, Sink, SinkError, SinkSet, file, kafka};
 
+/// How many streams that left are remembered for the books; more are forgotten, the oldest first.
+const REMEMBERED: usize = 1_000;
+
 /// Room beside the longest body in an encoded form, in bytes.
 const FORM_ROOM: u64 = 64 << 10;
 
@@ -35,6 +38,16 @@ pub struct Catalog {
     /// The longest encoded form of any stream, in bytes.
     pub longest_form: usize,
     streams: HashMap<Key, Arc<Stream>>,
+    past: Vec<Past>,
+}
+
+/// A stream that is in the configuration no more: its records may still be on their way, and it may return.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Its configuration at last.
+    pub spec: Spec,
+    /// What became of its reports.
+    pub counters: Arc<StreamCounters>,
 }
 
 /// A stream as the node serves it.
@@ -98,7 +111,10 @@ impl Catalog {
             let key =
                 Key { group_id: spec.group_id.as_str().into(), stream_id: spec.stream_id.as_str().into() };
             let same = before.and_then(|catalog| catalog.find(&spec.group_id, &spec.stream_id));
-            let stream = Stream::new(spec.clone(), connect(spec, document, sinks)?, same);
+            let mut stream = Stream::new(spec.clone(), connect(spec, document, sinks)?, same);
+            if let Some(past) = before.and_then(|catalog| catalog.past_of(spec)) {
+                stream.counters = Arc::clone(&past.counters);
+            }
             streams.insert(key, Arc::new(stream));
         }
         let longest_body = document.streams.iter().map(|stream| stream.max_body_bytes).max().unwrap_or(0);
@@ -108,8 +124,21 @@ impl Catalog {
             notify_ms: document.drain.notify_ms,
             delivery_timeout_ms: streams.values().map(|s| s.delivery_timeout_ms).max().unwrap_or(0),
             longest_form: usize::try_from(longest_form(longest_body)).unwrap_or(usize::MAX),
+            past: past(before, &streams),
             streams,
         })
+    }
+
+    /// The streams that are in the configuration no more, the last to leave first.
+    #[must_use]
+    pub fn past(&self) -> &[Past] {
+        &self.past
+    }
+
+    fn past_of(&self, spec: &Spec) -> Option<&Past> {
+        self.past
+            .iter()
+            .find(|past| past.spec.group_id == spec.group_id && past.spec.stream_id == spec.stream_id)
     }
 
     /// The stream of these ids.
@@ -122,6 +151,18 @@ impl Catalog {
     pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
         self.streams.values()
     }
+}
+
+/// The streams of before that are not among `streams`.
+fn past(before: Option<&Catalog>, streams: &HashMap<Key, Arc<Stream>>) -> Vec<Past> {
+    let Some(before) = before else { return Vec::new() };
+    let left = before
+        .streams()
+        .map(|stream| Past { spec: stream.spec.clone(), counters: Arc::clone(&stream.counters) });
+    let stays = |past: &Past| {
+        streams.contains_key(&KeyRef { group_id: &past.spec.group_id, stream_id: &past.spec.stream_id })
+    };
+    left.chain(before.past.iter().cloned()).filter(|past| !stays(past)).take(REMEMBERED).collect()
 }
 
 impl Stream {

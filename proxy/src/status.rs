@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sluice_wire::status::{NodeState, NodeStatus, SinkStatus, StreamStatus};
+use sluice_wire::document::Stream as Spec;
+use sluice_wire::status::{Books, NodeState, NodeStatus, SinkStatus, StreamBooks, StreamStatus};
 
 use crate::admit::{Budget, Gate};
 use crate::catalog::{Catalog, Current, Stream};
 use crate::config::ConfigState;
+use crate::counters::StreamCounters;
 use crate::intake::NodeCounters;
 use crate::lifecycle::Lifecycle;
 use crate::sink::{Sink, SinkSet};
@@ -78,6 +80,18 @@ impl Node {
         }
     }
 
+    /// The answer of `GET /books`.
+    #[must_use]
+    pub fn books(&self) -> Books {
+        let catalog = self.catalog.load();
+        let Some(catalog) = catalog.as_ref() else { return Books { fleet: None, streams: Vec::new() } };
+        let present = catalog.streams().map(|stream| books_of(&stream.spec, &stream.counters, false));
+        let past = catalog.past().iter().map(|past| books_of(&past.spec, &past.counters, true));
+        let mut streams: Vec<_> = present.chain(past).collect();
+        streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
+        Books { fleet: Some(catalog.fleet.clone()), streams }
+    }
+
     fn sink_statuses(&self) -> Vec<SinkStatus> {
         self.sinks.sinks().iter().map(|(name, sink)| sink.status(name)).collect()
     }
@@ -87,6 +101,25 @@ fn streams(catalog: &Catalog) -> Vec<StreamStatus> {
     let mut streams: Vec<_> = catalog.streams().map(|stream| stream_status(stream)).collect();
     streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
     streams
+}
+
+fn books_of(spec: &Spec, counters: &StreamCounters, removed: bool) -> StreamBooks {
+    let tally = counters.tally();
+    StreamBooks {
+        group_id: spec.group_id.clone(),
+        stream_id: spec.stream_id.clone(),
+        sink: spec.sink.clone(),
+        topic: spec.topic.clone(),
+        removed,
+        admitted: tally.admitted,
+        delivered: tally.delivered,
+        waiting: tally.waiting,
+        dead_lettered: 0,
+        suppressed: 0,
+        failed: tally.failed,
+        unknown: tally.unknown,
+        refused_reports: counters.snapshot().reports_refused,
+    }
 }
 
 fn stream_status(stream: &Stream) -> StreamStatus {

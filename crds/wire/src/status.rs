@@ -120,8 +120,8 @@ pub struct StreamCounts {
 /// The answer of `GET /books`: what became of every record since the node started.
 ///
 /// For each stream, at any moment: admitted = delivered + waiting + dead-lettered + suppressed + failed +
-/// unknown. Counts are of records, by what the sink said of each; refused reports are counted apart, because
-/// a report that is refused was never taken apart into records.
+/// unknown. Counts are of records, by what the sink said of each once its report is settled; reports are counted
+/// apart, because one that is refused at the door was never taken apart into records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Books {
@@ -162,6 +162,6 @@ pub struct StreamBooks {
     pub failed: u64,
     /// Of those: not known whether stored.
     pub unknown: u64,
-    /// Reports refused before any record of them was admitted.
+    /// Reports answered as not stored, at the door or by the sink.
     pub refused_reports: u64,
 }

@@ -72,6 +72,7 @@ fn router(node: Node) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/status", get(status))
+        .route("/books", get(books))
         .route("/metrics", get(metrics))
         .with_state(node)
 }
@@ -89,6 +90,10 @@ async fn ready(State(node): State<Node>) -> Response {
 
 async fn status(State(node): State<Node>) -> Response {
     Json(node.status()).into_response()
+}
+
+async fn books(State(node): State<Node>) -> Response {
+    Json(node.books()).into_response()
 }
 
 async fn metrics(State(node): State<Node>) -> Response {

@@ -108,7 +108,9 @@ const fn words(code: Code) -> &'static str {
         Code::Form => "the form can't be decoded",
         Code::Method => "only GET and POST are supported",
         Code::Uri => "the path or query can't be decoded",
-        Code::Path => "only /dataproxy/message and /dataproxy/heartbeat are served here",
+        Code::Path => {
+            "only /dataproxy/message, /dataproxy/heartbeat, /v1/... and /openapi.json are served here"
+        }
         Code::ContentType => {
             "only application/x-www-form-urlencoded in UTF-8, without Content-Encoding, is supported"
         }

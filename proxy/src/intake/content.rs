@@ -47,11 +47,12 @@ fn is_form(content_type: &HeaderValue) -> bool {
     let Ok(text) = content_type.to_str() else { return false };
     let mut parts = text.split(';').map(str::trim);
     let is_form = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(FORM));
-    is_form && parts.all(is_known_parameter)
+    is_form && parts.all(is_utf8)
 }
 
-/// A `charset` must be one that is UTF-8; other parameters say nothing.
-fn is_known_parameter(parameter: &str) -> bool {
+/// Whether a parameter of a media type leaves its text in UTF-8: a `charset` must; others say nothing.
+#[must_use]
+pub(super) fn is_utf8(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else { return true };
     let value = value.trim().trim_matches('"');
     let utf8 = ["utf-8", "utf8", "us-ascii"];

@@ -4,9 +4,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `listener`, `connection`, `watched` | sockets, their timeouts, and how they end |
-//! | `report` | the report path, check by check |
+//! | `report`, `answer` | InLong's report path, check by check, and its codes as responses |
+//! | `native` | the route for everyone else |
+//! | `deliver` | from records to what became of them, for both |
 //! | `read`, `content`, `form`, `split`, `text` | what a request says (all but `read` pure) |
-//! | `answer` | codes into responses |
 
 mod answer;
 mod connection;
@@ -14,6 +15,7 @@ mod content;
 mod deliver;
 mod form;
 mod listener;
+mod native;
 mod read;
 mod report;
 mod split;
@@ -24,8 +26,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::{any, get};
 use http::Request;
 use hyper::body::Incoming;
 use sluice_wire::code::Code;
@@ -93,6 +96,7 @@ impl Routes {
         let intake = Arc::new(intake);
         let others = Router::new()
             .route(report::HEARTBEAT, any(report::heartbeat))
+            .route(native::DESCRIPTION, get(describe))
             .fallback(report::elsewhere)
             .with_state(Arc::clone(&intake));
         Self { intake, others }
@@ -101,8 +105,12 @@ impl Routes {
     /// Answers a request. The report path goes past the router, which would cost it a tenth of what the
     /// intake spends on a report (see `docs/performance.md`).
     async fn answer(&self, mut request: Request<Incoming>, peer: Arc<Peer>) -> Response {
-        if request.uri().path() == report::MESSAGE {
+        let path = request.uri().path();
+        if path == report::MESSAGE {
             return report::message(&self.intake, &peer, request).await;
+        }
+        if path.starts_with(native::PREFIX) {
+            return native::records(&self.intake, &peer, request).await;
         }
         request.extensions_mut().insert(peer);
         match self.others.clone().call(request).await {
@@ -110,4 +118,9 @@ impl Routes {
             Err(never) => match never {},
         }
     }
+}
+
+/// Describes the native route.
+async fn describe() -> Response {
+    ([(http::header::CONTENT_TYPE, "application/json")], native::OPENAPI).into_response()
 }

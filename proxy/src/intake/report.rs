@@ -187,7 +187,7 @@ impl<'a> Report<'a> {
         peer: &Peer,
         headers: &HeaderMap,
     ) -> Result<Pending, Answer> {
-        deliver::open(stream).map_err(refused)?;
+        deliver::open(stream).map_err(|refusal| refused(&refusal))?;
         let body = fields.get(Field::Body).ok_or(Answer::new(Code::BodyMissing))?;
         if is_blank(body) {
             return Err(Answer::new(Code::BodyBlank));
@@ -219,7 +219,8 @@ impl<'a> Report<'a> {
                 _ => None,
             },
         };
-        deliver::submit(stream, &said, pieces.into_iter().map(Record::new).collect(), charge).map_err(refused)
+        deliver::submit(stream, &said, pieces.into_iter().map(Record::new).collect(), charge)
+            .map_err(|refusal| refused(&refusal))
     }
 
     /// Reads on to the end of a short body that nobody wanted, so that the connection can go on.
@@ -290,8 +291,8 @@ fn callback_of(form: &Form) -> Result<Option<String>, Answer> {
 }
 
 /// The answer to a report that did not reach the sink.
-fn refused(refusal: Refusal) -> Answer {
-    let code = match &refusal {
+fn refused(refusal: &Refusal) -> Answer {
+    let code = match refusal {
         Refusal::NoTopic(_) => Code::NoTopic,
         Refusal::TooLong(_) | Refusal::Headers => Code::TooLong,
         Refusal::NoRoom(_) => return Answer::new(Code::Busy),

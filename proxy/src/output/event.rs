@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::MAX_ATTRIBUTES;
 
 /// The beginning of the headers of binary mode.
-pub const PREFIX: &str = "ce-";
+const PREFIX: &str = "ce-";
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
 
 /// An event.
@@ -36,6 +36,9 @@ pub enum EventError {
     /// It is no JSON object.
     #[error("it is no JSON object")]
     NoObject,
+    /// A batch is something else than an array.
+    #[error("a batch is a JSON array")]
+    NoArray,
     /// An attribute that every event has is not there.
     #[error("attribute {0:?} is missing or empty")]
     Missing(&'static str),

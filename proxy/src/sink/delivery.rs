@@ -128,7 +128,6 @@ impl Delivery {
     }
 
     /// The place of one message in this delivery; each message has one, and takes it once.
-    #[must_use]
     pub fn ticket(self: &Arc<Self>, message: u32, records: u32) -> Ticket {
         Ticket { delivery: Some(Arc::clone(self)), message, records }
     }

@@ -1,0 +1,188 @@
+//! The native route: `POST /v1/groups/{groupId}/streams/{streamId}/records`, with real status codes and an
+//! outcome for each record. It must not know how a sink stores; what a report came to is `deliver`'s to say.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `route`, `content` | which stream, and in which form the records come |
+//! | `unpack`, `json`, `decode` | from the body to records (pure) |
+//! | `problem` | what went wrong as a problem document (RFC 9457): the one place of statuses |
+//! | `answer` | what the records came to as a response |
+
+mod answer;
+mod content;
+mod decode;
+mod json;
+mod problem;
+mod route;
+mod unpack;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request};
+use hyper::body::Body;
+use uuid::Uuid;
+
+use super::Intake;
+use super::connection::Peer;
+use super::content::has_body;
+use super::deliver::{self, Said};
+use super::form::{Field, Form};
+use super::read;
+use super::text::integer;
+use crate::admit::Charge;
+use crate::catalog::Stream;
+use crate::output::KeyRule;
+
+use content::Content;
+use problem::Problem;
+
+/// Where the paths of this route begin.
+pub(super) const PREFIX: &str = "/v1/";
+/// Where the route's description (OpenAPI 3.1) is.
+pub(super) const DESCRIPTION: &str = "/openapi.json";
+/// The description itself.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+/// The longest request id taken over, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Answers a request to this route.
+pub(super) async fn records<B>(intake: &Intake, peer: &Peer, request: Request<B>) -> Response
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (head, mut body) = request.into_parts();
+    let mut call =
+        Call { intake, stream: None, request_id: request_id(&head.headers), unread: has_body(&head.headers) };
+    let outcome = match call.run(peer, &head, &mut body).await {
+        Ok(accepted) => Ok(accepted),
+        Err(problem) => {
+            // A short body that nobody wanted is read to its end, so that the connection can go on.
+            if call.unread && !problem.closes() {
+                call.unread = !read::to_its_end(body).await;
+            }
+            Err(problem)
+        }
+    };
+    call.finish(outcome)
+}
+
+/// What is known of a request while it is worked on.
+struct Call<'a> {
+    intake: &'a Intake,
+    stream: Option<Arc<Stream>>,
+    request_id: String,
+    /// Whether there is a body that nobody has read: the connection can't go on after the answer.
+    unread: bool,
+}
+
+impl Call<'_> {
+    /// Goes through the checks, hands the records over and waits; the number of records stored.
+    async fn run<B>(&mut self, peer: &Peer, head: &Parts, body: &mut B) -> Result<usize, Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        self.has_room(peer)?;
+        let (group_id, stream_id) = route::stream(head.uri.path()).ok_or(Problem::NoRoute)?;
+        if head.method != Method::POST {
+            return Err(Problem::Method);
+        }
+        let content = Content::of(&head.headers)?;
+        let query = Form::decode(head.uri.query().unwrap_or_default().as_bytes().to_vec())?;
+        let stream = self.find(&group_id, &stream_id)?;
+        deliver::open(&stream)?;
+        let mut charge = self.intake.budget.open();
+        let bytes = self.read(body, content, &stream, &mut charge).await?;
+        let records = decode::records(content.kind, &bytes, &head.headers)?;
+        let said = Said {
+            peer,
+            headers: &head.headers,
+            event_time: event_time(&query)?,
+            declared: None,
+            audit_version: None,
+            content_type: content.kind.of_a_record(),
+            parameter: match &stream.key {
+                Some(KeyRule::Parameter(name)) => query.named(name),
+                _ => None,
+            },
+        };
+        let pending = deliver::submit(&stream, &said, records, charge)?;
+        drop((bytes, query));
+        answer::outcome(pending).await
+    }
+
+    /// The first check, before anything is read: whether the node takes requests on this connection.
+    fn has_room(&self, peer: &Peer) -> Result<(), Problem> {
+        if self.intake.lifecycle.is_notifying() {
+            return Err(Problem::Leaving);
+        }
+        if peer.over_limit || self.intake.budget.is_full() {
+            return Err(Problem::NodeBusy);
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, group_id: &str, stream_id: &str) -> Result<Arc<Stream>, Problem> {
+        let catalog = self.intake.catalog.load();
+        let catalog = catalog.as_ref().ok_or(Problem::NotConfigured)?;
+        let stream = catalog.find(group_id, stream_id).ok_or(Problem::NoStream)?;
+        self.stream = Some(Arc::clone(stream));
+        Ok(Arc::clone(stream))
+    }
+
+    /// The body as it was before it was compressed, at most as long as the stream takes.
+    async fn read<B>(
+        &mut self,
+        body: &mut B,
+        content: Content,
+        stream: &Stream,
+        charge: &mut Charge,
+    ) -> Result<Vec<u8>, Problem>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let limit = usize::try_from(stream.spec.max_body_bytes).unwrap_or(usize::MAX);
+        let read = read::whole(body, content.encoding.longest(limit), charge).await?;
+        self.unread = false;
+        Ok(unpack::unpack(content.encoding, read, limit, charge)?)
+    }
+
+    /// Counts the outcome and makes it a response.
+    fn finish(self, outcome: Result<usize, Problem>) -> Response {
+        let code = outcome.as_ref().map_or_else(Problem::code, |_| sluice_wire::code::Code::Ok);
+        match &self.stream {
+            Some(stream) => stream.counters.answered(code),
+            None => self.intake.counters.answered(code),
+        }
+        let mut response = match outcome {
+            Ok(accepted) => answer::accepted(accepted),
+            Err(problem) => {
+                tracing::debug!(request_id = self.request_id, %problem, "records refused");
+                problem.into_response(&self.request_id)
+            }
+        };
+        answer::complete(&mut response, &self.request_id, self.unread || self.intake.lifecycle.is_draining());
+        response
+    }
+}
+
+/// The producer's id of the request where it has a usable one, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    headers
+        .get(answer::REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_graphic()))
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// When the records happened, as the query's `dt` says.
+fn event_time(query: &Form) -> Result<Option<i64>, Problem> {
+    let Some(dt) = query.get(Field::Dt) else { return Ok(None) };
+    integer(dt)
+        .map(Some)
+        .ok_or(Problem::Malformed(Cow::Borrowed("query: dt must be milliseconds since the epoch")))
+}
