@@ -11,6 +11,7 @@
 //! | [`rules`] | what a schema can't say: each rule as CEL for the API server and as Rust for local mode |
 //! | [`definition`] | the `CustomResourceDefinition`s, with the rules in them, as `crds/yaml` holds them |
 
+mod conditions;
 pub mod definition;
 pub mod fleet;
 pub mod kind;

@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Size;
+use crate::{Size, conditions};
 
 /// What producers may report, and where it goes.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -175,10 +175,7 @@ pub struct DataStreamStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, SinkReady, Programmed, and Ready, which sums them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
     /// The groupId in effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
