@@ -145,6 +145,7 @@ fn whole_numbers(json: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pattern;
 
     fn each(schema: &JSONSchemaProps, path: &str, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
         visit(path, schema);
@@ -195,6 +196,19 @@ mod tests {
                     _ => schema.max_length.is_some(),
                 };
                 assert!(bounded, "{kind} {path} has no maximum");
+            });
+        }
+    }
+
+    #[test]
+    fn every_pattern_is_said_in_words() {
+        for kind in Kind::ALL {
+            each(&schema(kind), "", &mut |path, schema| {
+                let words = schema.pattern.as_deref().map(pattern::words);
+                assert!(
+                    words.is_none_or(|words| words.is_some()),
+                    "{kind} {path} has a pattern without words"
+                );
             });
         }
     }

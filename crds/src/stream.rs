@@ -8,7 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Size, conditions};
+use crate::{Size, conditions, pattern};
 
 /// What producers may report, and where it goes.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,11 +62,11 @@ use crate::{Size, conditions};
 pub struct DataStreamSpec {
     /// What producers send as `groupId`. The default is the namespace. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    #[schemars(length(max = 100), regex(pattern = pattern::ID))]
     pub group_id: Option<String>,
     /// What producers send as `streamId`. The default is the resource's name. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    #[schemars(length(max = 100), regex(pattern = pattern::ID))]
     pub stream_id: Option<String>,
     /// The ProxyFleet that serves the stream. The default is the one default fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,11 +93,11 @@ pub struct DataStreamSpec {
 #[serde(rename_all = "camelCase")]
 pub struct FleetReference {
     /// The fleet's name.
-    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 40), regex(pattern = pattern::NAME))]
     pub name: String,
     /// The fleet's namespace. The default is the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 63), regex(pattern = pattern::NAMESPACE))]
     pub namespace: Option<String>,
 }
 
@@ -107,11 +107,11 @@ pub struct FleetReference {
 pub struct StreamSink {
     /// Name of one of the fleet's sinks. The default is the fleet's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 40), regex(pattern = pattern::NAME))]
     pub name: Option<String>,
     /// The Kafka topic. The default is `<groupId>.<streamId>`. A file sink has no topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 249), regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
+    #[schemars(length(max = 249), regex(pattern = pattern::TOPIC))]
     pub topic: Option<String>,
     /// Present, if only as {}: the topic is created when it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
