@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`stream`] | `DataStream`: what an application team declares |
+//! | [`record`] | what a stream makes of a report: form, split, key |
 //! | [`fleet`] | `ProxyFleet`: the proxies, and the connections they store through |
 //! | [`sink`] | a fleet's connections: Kafka, files |
 //! | [`size`], [`span`] | sizes such as `64Ki`, lengths of time such as `8s` |
@@ -17,6 +18,7 @@ pub mod definition;
 pub mod fleet;
 pub mod kind;
 pub mod pattern;
+pub mod record;
 pub mod rules;
 pub mod sink;
 pub mod size;
