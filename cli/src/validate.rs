@@ -120,7 +120,12 @@ mod tests {
     fn a_problem_names_file_field_and_reason_and_the_rest_is_still_told() {
         let (good, bad) = lines(&[("a.yaml", FLEET), ("b.yaml", &STREAM.replace("SPEC", "output: Avro"))]);
         assert_eq!(good, ["a.yaml: ProxyFleet default/default: valid"]);
-        assert_eq!(bad, ["b.yaml: DataStream default/orders: spec.output: must be Raw, not \"Avro\""]);
+        assert_eq!(
+            bad,
+            [
+                "b.yaml: DataStream default/orders: spec.output: must be Raw or InLongMsg or CloudEvents, not \"Avro\""
+            ]
+        );
     }
 
     #[test]

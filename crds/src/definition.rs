@@ -144,7 +144,11 @@ fn whole_numbers(json: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use sluice_wire::bounds::{MAX_HEADER_NAME, MAX_PARAMETER, MAX_POINTER, MAX_RECORDS_PER_SECOND};
+    use sluice_wire::document::MAX_HEADERS;
+
     use super::*;
+    use crate::pattern;
 
     fn each(schema: &JSONSchemaProps, path: &str, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
         visit(path, schema);
@@ -192,10 +196,45 @@ mod tests {
                         schema.additional_properties.is_none() || schema.max_properties.is_some()
                     }
                     Some("integer") => schema.maximum.is_some(),
+                    Some("boolean") => true,
                     _ => schema.max_length.is_some(),
                 };
                 assert!(bounded, "{kind} {path} has no maximum");
             });
+        }
+    }
+
+    #[test]
+    fn every_pattern_is_said_in_words() {
+        for kind in Kind::ALL {
+            each(&schema(kind), "", &mut |path, schema| {
+                let words = schema.pattern.as_deref().map(pattern::words);
+                assert!(
+                    words.is_none_or(|words| words.is_some()),
+                    "{kind} {path} has a pattern without words"
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_a_stream_are_those_the_proxy_checks() {
+        let mut schema = serde_json::to_value(schema(Kind::DataStream)).unwrap();
+        whole_numbers(&mut schema);
+        let bound = |place: &str| {
+            schema.pointer(&format!("/properties/spec/properties/{place}")).unwrap().as_u64().unwrap()
+        };
+        let length = |length: usize| u64::try_from(length).unwrap();
+        for (place, wanted) in [
+            ("headers/maxItems", length(MAX_HEADERS)),
+            ("headers/items/maxLength", length(MAX_HEADER_NAME)),
+            ("key/properties/fromHeader/maxLength", length(MAX_HEADER_NAME)),
+            ("key/properties/fromParameter/maxLength", length(MAX_PARAMETER)),
+            ("key/properties/fromJson/maxLength", length(MAX_POINTER)),
+            ("limits/properties/recordsPerSecond/minimum", 1),
+            ("limits/properties/recordsPerSecond/maximum", MAX_RECORDS_PER_SECOND),
+        ] {
+            assert_eq!(bound(place), wanted, "{place}");
         }
     }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sink::Sink;
-use crate::{Size, Span};
+use crate::{Size, Span, conditions};
 
 /// What a set of equal proxies listens on, stores through and takes on.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -154,10 +154,7 @@ pub struct ProxyFleetStatus {
     pub observed_generation: Option<i64>,
     /// Available, Progressing, Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
     /// How many streams the fleet serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{Size, Span};
+use crate::{Size, Span, pattern};
 
 /// A named connection: exactly one of `kafka` and `file`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sink {
     /// What streams call it by.
-    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 40), regex(pattern = pattern::NAME))]
     pub name: String,
     /// A Kafka cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,12 +28,7 @@ pub struct Sink {
 #[serde(rename_all = "camelCase")]
 pub struct Kafka {
     /// Where to find the cluster: host:port, comma separated.
-    #[schemars(
-        length(max = 1024),
-        regex(
-            pattern = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}(,(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5})*$"
-        )
-    )]
+    #[schemars(length(max = 1024), regex(pattern = pattern::BROKERS))]
     pub bootstrap_servers: String,
     /// Present, if only as {}: the connection is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,11 +58,11 @@ const fn default_delivery_timeout() -> Span {
 pub struct Tls {
     /// Secret with ca.crt, the authorities to trust. The default is the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), regex(pattern = pattern::SECRET))]
     pub ca_secret: Option<String>,
     /// Secret with tls.crt and tls.key, the proxy's own certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), regex(pattern = pattern::SECRET))]
     pub cert_secret: Option<String>,
 }
 
@@ -78,7 +73,7 @@ pub struct Sasl {
     /// How the proxy proves who it is. PLAIN sends the password, so it wants tls.
     pub mechanism: SaslMechanism,
     /// Secret with username and password.
-    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), regex(pattern = pattern::SECRET))]
     pub secret: String,
 }
 

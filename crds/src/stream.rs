@@ -8,7 +8,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Size;
+use crate::record::{InLongMsg, Key, Output, Split};
+use crate::{Size, conditions, pattern};
 
 /// What producers may report, and where it goes.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,11 +63,11 @@ use crate::Size;
 pub struct DataStreamSpec {
     /// What producers send as `groupId`. The default is the namespace. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    #[schemars(length(max = 100), regex(pattern = pattern::ID))]
     pub group_id: Option<String>,
     /// What producers send as `streamId`. The default is the resource's name. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"))]
+    #[schemars(length(max = 100), regex(pattern = pattern::ID))]
     pub stream_id: Option<String>,
     /// The ProxyFleet that serves the stream. The default is the one default fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,18 +75,48 @@ pub struct DataStreamSpec {
     /// Where records go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sink: Option<StreamSink>,
-    /// The form of a stored record. Raw: the bytes the producer sent.
+    /// The form of a stored record. Raw: the bytes the producer sent. InLongMsg: InLong's envelope, version 1,
+    /// for consumers that read it today. CloudEvents: CloudEvents 1.0 in Kafka's binary mode.
     #[serde(default)]
     #[schemars(extend("default" = "Raw"))]
     pub output: Output,
+    /// How InLong's envelope is written; only with output InLongMsg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_long_msg: Option<InLongMsg>,
+    /// Whether a report of the InLong path is split into records. Auto: if its cnt is more than 1, at its
+    /// rcdDlmtr or, where it sends none, at line breaks; with output InLongMsg its body stays whole. Never:
+    /// its body is one record.
+    #[serde(default)]
+    #[schemars(extend("default" = "Auto"))]
+    pub split: Split,
+    /// Where a record's Kafka key comes from: exactly one of the three. The default is no key. A record that
+    /// does not have what is named here has no key either, is stored, and is counted. Of a CloudEvent its
+    /// partitionkey wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// Names of producers' HTTP headers that become headers of their Kafka records, in any case, at most 32.
+    /// They may take 8Ki in a request. Refused are the names of Sluice's own record headers, what begins with
+    /// ce_ or ce-, and headers that hold secrets, such as authorization and cookie.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(max = 128), regex(pattern = pattern::HEADER)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub headers: Vec<String>,
     /// The code of an answer that means stored: 0, or 1 for clients written after the report guide's table.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1), extend("default" = 0))]
     pub success_code: i32,
-    /// What one report may hold.
+    /// What one report may hold, and what each node of the fleet takes in a second.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub limits: Limits,
+    /// Whether reports are refused: with code 114, on the native route with HTTP 503. What was taken before is
+    /// delivered.
+    #[serde(default)]
+    #[schemars(extend("default" = false))]
+    pub paused: bool,
 }
 
 /// Names a ProxyFleet.
@@ -93,11 +124,11 @@ pub struct DataStreamSpec {
 #[serde(rename_all = "camelCase")]
 pub struct FleetReference {
     /// The fleet's name.
-    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 40), regex(pattern = pattern::NAME))]
     pub name: String,
     /// The fleet's namespace. The default is the stream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 63), regex(pattern = pattern::NAMESPACE))]
     pub namespace: Option<String>,
 }
 
@@ -107,11 +138,11 @@ pub struct FleetReference {
 pub struct StreamSink {
     /// Name of one of the fleet's sinks. The default is the fleet's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40), regex(pattern = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(max = 40), regex(pattern = pattern::NAME))]
     pub name: Option<String>,
     /// The Kafka topic. The default is `<groupId>.<streamId>`. A file sink has no topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 249), regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
+    #[schemars(length(max = 249), regex(pattern = pattern::TOPIC))]
     pub topic: Option<String>,
     /// Present, if only as {}: the topic is created when it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,16 +167,7 @@ pub struct CreateTopic {
     pub config: BTreeMap<String, String>,
 }
 
-/// The form of a stored record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Output {
-    // No doc comment: schemars would turn the enum into a oneOf.
-    #[allow(missing_docs, reason = "the enum's description says it")]
-    #[default]
-    Raw,
-}
-
-/// What one report may hold.
+/// What one report may hold, and what each node of the fleet takes in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
@@ -154,6 +176,18 @@ pub struct Limits {
     #[serde(default = "default_max_body_bytes")]
     #[schemars(extend("default" = "64Ki"))]
     pub max_body_bytes: Size,
+    /// Records that each node of the fleet takes in a second, 1 to 1000000000: it holds per node, so three nodes
+    /// take three times as many. They are counted after a report is split. What is beyond is refused with code
+    /// 114, on the native route with HTTP 429 and Retry-After. One report that is larger than a second's quota
+    /// passes when none of the quota is used, and what is more than the quota is owed: reports are refused until
+    /// it is made up for. The default is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000_000), extend("format" = "int32"))]
+    pub records_per_second: Option<u32>,
+    /// Bytes of records that each node of the fleet takes in a second, 1Ki to 16Ti: it holds per node, and what
+    /// is beyond is refused as with recordsPerSecond. The default is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<Size>,
 }
 
 const fn default_max_body_bytes() -> Size {
@@ -162,7 +196,7 @@ const fn default_max_body_bytes() -> Size {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_body_bytes: default_max_body_bytes() }
+        Self { max_body_bytes: default_max_body_bytes(), records_per_second: None, bytes_per_second: None }
     }
 }
 
@@ -175,10 +209,7 @@ pub struct DataStreamStatus {
     pub observed_generation: Option<i64>,
     /// Accepted, SinkReady, Programmed, and Ready, which sums them up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 16),
-        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
-    )]
+    #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
     /// The groupId in effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]

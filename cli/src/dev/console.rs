@@ -25,6 +25,13 @@ impl<W: Write> Console<W> {
         let _ = self.out.flush();
     }
 
+    /// Tells that what had problems is no longer written, which is not to say that it is fixed.
+    pub(super) fn gone(&mut self, about: &str) {
+        if self.told.remove(about).is_some() {
+            self.say(&format!("gone: {about}"));
+        }
+    }
+
     /// Tells the problems that are new, and what is fixed: what had problems and has none any more.
     pub(super) fn problems(&mut self, now: Problems) {
         let before = std::mem::take(&mut self.told);
@@ -68,6 +75,16 @@ mod tests {
     fn a_problem_is_told_once_and_then_that_it_is_fixed() {
         let steps: [&[_]; 4] = [&[("a", "a: odd")], &[("a", "a: odd")], &[], &[]];
         assert_eq!(said(&steps), [vec!["a: odd"], vec![], vec!["fixed: a"], vec![]]);
+    }
+
+    #[test]
+    fn what_had_problems_and_is_gone_is_not_told_as_fixed() {
+        let mut console = Console::new(Vec::new());
+        console.problems(problems(&[("a", "a: odd")]));
+        console.gone("a");
+        console.gone("b");
+        console.problems(Problems::new());
+        assert_eq!(String::from_utf8(console.out).unwrap(), "a: odd\ngone: a\n");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sluice_operator::local::Local;
 use sluice_operator::publish::{Published, Publisher};
 use sluice_operator::resolve::{FleetKey, ResolvedFleet};
 use sluice_operator::watch::{Directory, Snapshot};
-use sluice_operator::{Problem, build};
+use sluice_operator::{ObjectRef, Problem, build};
 use sluice_wire::document::{Document, SinkKind};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -123,7 +123,9 @@ impl<W: Write> Session<W> {
 
     fn take(&mut self, snapshot: &Snapshot) {
         let resolution = self.local.apply(snapshot);
-        self.written = by_object(&resolution.problems);
+        let before = std::mem::replace(&mut self.written, by_object(&resolution.problems));
+        let gone = before.keys().filter(|about| !is_written(snapshot, about));
+        gone.for_each(|about| self.console.gone(about));
         self.fleets = resolution.fleets;
         if self.fleets.is_empty() && self.written.is_empty() {
             self.console.say("no fleet yet; add a file with a ProxyFleet");
@@ -211,12 +213,23 @@ fn by_object(problems: &[Problem]) -> Problems {
     let mut all = Problems::new();
     for problem in problems {
         let about = match &problem.object {
-            Some(object) => format!("{}: {object}", problem.file),
+            Some(object) => object_in(&problem.file, object),
             None => problem.file.clone(),
         };
         all.entry(about).or_default().insert(problem.to_string());
     }
     all
+}
+
+/// Whether the object or file that [`by_object`] names so is still there.
+fn is_written(snapshot: &Snapshot, about: &str) -> bool {
+    let mut objects = snapshot.objects.iter();
+    snapshot.files.iter().any(|file| file == about)
+        || objects.any(|source| object_in(&source.file, &source.id) == about)
+}
+
+fn object_in(file: &str, object: &ObjectRef) -> String {
+    format!("{file}: {object}")
 }
 
 fn longest_delivery(document: &Document) -> Duration {

@@ -2,6 +2,7 @@
 //! A rule looks at one object (and what it was before), never at others; those checks are the operator's.
 
 mod fleet;
+mod record;
 mod stream;
 mod walk;
 
@@ -47,7 +48,7 @@ pub struct Violation {
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    fleet::RULES.iter().chain(stream::RULES)
+    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES)
 }
 
 /// The rules that `object` breaks, in the order of the table. Its fields must already fit the schema.

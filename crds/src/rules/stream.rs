@@ -1,7 +1,8 @@
-//! The rules of a `DataStream`.
+//! The rules of a `DataStream`'s ids, topic and limits.
 //! Each stands here whole: where, in CEL, in words and in Rust.
 
 use serde_json::Value;
+use sluice_wire::bounds::{MAX_BYTES_PER_SECOND, MIN_BYTES_PER_SECOND};
 
 use super::{Rule, Twin, size_within};
 use crate::{Kind, Size};
@@ -60,5 +61,13 @@ pub(super) const RULES: &[Rule] = &[
         cel: "quantity(string(self)).compareTo(quantity('1')) >= 0 && quantity(string(self)).compareTo(quantity('20Mi')) <= 0",
         message: "must be from 1 to 20Mi",
         twin: Twin::State(|value| size_within(value, Size(1), Size::mebi(20))),
+    },
+    Rule {
+        kind: Kind::DataStream,
+        path: "spec.limits.bytesPerSecond",
+        field: "",
+        cel: "quantity(string(self)).compareTo(quantity('1Ki')) >= 0 && quantity(string(self)).compareTo(quantity('16Ti')) <= 0",
+        message: "must be from 1Ki to 16Ti",
+        twin: Twin::State(|value| size_within(value, Size(MIN_BYTES_PER_SECOND), Size(MAX_BYTES_PER_SECOND))),
     },
 ];

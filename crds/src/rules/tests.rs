@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
+use sluice_wire::bounds::{OWN_PARAMETERS, RESERVED_PREFIXES};
+use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES, RESERVED_HEADERS, SECRET_HEADERS};
 
 use super::{Twin, Violation, all, broken};
 use crate::{Kind, definition};
@@ -108,9 +109,24 @@ fn a_rule_about_changes_says_old_self_and_has_no_list_in_its_path() {
     }
 }
 
+/// The texts in the CEL of the one rule at `path` that has `text`.
+fn texts_in_cel(path: &str, text: &str) -> Vec<&'static str> {
+    let mut rules = all().filter(|rule| rule.path == path && rule.cel.contains(&format!("'{text}'")));
+    let (Some(rule), None) = (rules.next(), rules.next()) else { panic!("{path} {text}") };
+    rule.cel.split('\'').skip(1).step_by(2).collect()
+}
+
 #[test]
 fn the_properties_that_may_be_set_are_the_same_in_cel() {
-    let rule = all().find(|rule| rule.cel.contains("'linger.ms'")).unwrap();
-    let in_cel: Vec<&str> = rule.cel.split('\'').skip(1).step_by(2).collect();
+    let in_cel = texts_in_cel("spec.sinks[].kafka.properties", "linger.ms");
     assert_eq!(in_cel, [&PROPERTIES[..], &PROPERTY_PREFIXES[..]].concat());
+}
+
+#[test]
+fn the_headers_and_parameters_that_may_not_be_named_are_the_same_in_cel() {
+    assert_eq!(texts_in_cel("spec.headers[]", "rt"), RESERVED_HEADERS);
+    assert_eq!(texts_in_cel("spec.headers[]", "ce_"), RESERVED_PREFIXES);
+    assert_eq!(texts_in_cel("spec.headers[]", "cookie"), SECRET_HEADERS);
+    assert_eq!(texts_in_cel("spec.key.fromHeader", "cookie"), SECRET_HEADERS);
+    assert_eq!(texts_in_cel("spec.key.fromParameter", "body"), OWN_PARAMETERS);
 }

@@ -1,12 +1,15 @@
 //! What crosses the network between operator, proxies and producers: plain data with a serde form.
-//! It holds no behaviour beyond reading and writing itself, and depends on nothing but serde.
+//! It holds no behaviour beyond reading, writing and bounding itself, and depends on nothing but serde.
 //!
 //! | module | what crosses | from | to |
 //! |---|---|---|---|
 //! | [`document`] | a fleet's configuration | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
 //! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
+//!
+//! [`bounds`] says what the fields of a stream may hold.
 
+pub mod bounds;
 pub mod code;
 pub mod document;
 pub mod status;

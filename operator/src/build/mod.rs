@@ -1,8 +1,10 @@
 //! Makes a fleet's configuration document out of what is in effect.
 //! It is pure and decides nothing: every choice was made when the fleet was resolved.
 
-use sluice_crds::stream::{CreateTopic, Output};
-use sluice_crds::{sink, stream};
+mod record;
+
+use sluice_crds::sink;
+use sluice_crds::stream::CreateTopic;
 use sluice_wire::document as wire;
 
 use crate::resolve::{ResolvedFleet, ResolvedStream};
@@ -75,15 +77,15 @@ fn stream(stream: &ResolvedStream) -> wire::Stream {
         sink: stream.sink.clone(),
         topic: stream.topic.clone(),
         create: stream.create.as_ref().map(create),
-        output: output(stream.output),
-        split: wire::Split::Auto,
-        key: None,
-        headers: Vec::new(),
+        output: record::output(stream.output, stream.compression),
+        split: record::split(stream.split),
+        key: stream.key.as_ref().and_then(record::key),
+        headers: stream.headers.clone(),
         success_code: stream.success_code,
         max_body_bytes: stream.max_body_bytes,
-        records_per_second: None,
-        bytes_per_second: None,
-        paused: false,
+        records_per_second: stream.records_per_second,
+        bytes_per_second: stream.bytes_per_second,
+        paused: stream.paused,
     }
 }
 
@@ -92,12 +94,6 @@ fn create(create: &CreateTopic) -> wire::CreateTopic {
         partitions: create.partitions,
         replicas: create.replicas,
         config: create.config.clone(),
-    }
-}
-
-const fn output(output: stream::Output) -> wire::Output {
-    match output {
-        Output::Raw => wire::Output::Raw,
     }
 }
 

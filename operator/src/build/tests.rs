@@ -1,6 +1,7 @@
 //! A fleet as a document.
 
 use serde_json::json;
+use sluice_crds::record::{Compression, Key, Output, Split};
 
 use super::*;
 
@@ -28,9 +29,16 @@ fn fleet() -> ResolvedFleet {
         sink: "kafka".to_owned(),
         topic: "t".to_owned(),
         create: Some(CreateTopic { partitions: Some(3), ..CreateTopic::default() }),
-        output: Output::Raw,
+        output: Output::InLongMsg,
+        compression: Compression::None,
+        split: Split::Never,
+        key: Some(Key { from_header: Some("X-Order".to_owned()), ..Key::default() }),
+        headers: vec!["X-Tenant".to_owned()],
         success_code: 1,
         max_body_bytes: 10,
+        records_per_second: Some(1_000),
+        bytes_per_second: Some(65_536),
+        paused: true,
     };
     ResolvedFleet {
         namespace: "data".to_owned(),
@@ -61,11 +69,39 @@ fn a_document_says_everything_that_is_in_effect() {
         ],
         "streams": [{
             "namespace": "shop", "name": "orders", "generation": 4, "groupId": "g", "streamId": "s",
-            "sink": "kafka", "topic": "t", "create": {"partitions": 3, "config": {}}, "output": "Raw",
-            "successCode": 1, "maxBodyBytes": 10
+            "sink": "kafka", "topic": "t", "create": {"partitions": 3, "config": {}},
+            "output": {"InLongMsg": {"snappy": false}}, "split": "Never", "key": {"fromHeader": "X-Order"},
+            "headers": ["X-Tenant"], "successCode": 1, "maxBodyBytes": 10, "recordsPerSecond": 1_000,
+            "bytesPerSecond": 65_536, "paused": true
         }]
     });
     assert_eq!(document, wanted);
+}
+
+#[test]
+fn every_output_and_split_keeps_its_meaning() {
+    let raw = record::output(Output::Raw, Compression::Snappy);
+    let envelope = record::output(Output::InLongMsg, Compression::Snappy);
+    let event = record::output(Output::CloudEvents, Compression::None);
+    assert_eq!(
+        [raw, envelope, event],
+        [wire::Output::Raw, wire::Output::InLongMsg { snappy: true }, wire::Output::CloudEvents]
+    );
+    assert_eq!([Split::Auto, Split::Never].map(record::split), [wire::Split::Auto, wire::Split::Never]);
+}
+
+#[test]
+fn a_key_comes_from_what_it_names() {
+    for (declared, wanted) in [
+        (json!({"fromParameter": "id"}), Some(json!({"fromParameter": "id"}))),
+        (json!({"fromHeader": "X-Id"}), Some(json!({"fromHeader": "X-Id"}))),
+        (json!({"fromJson": ""}), Some(json!({"fromJson": ""}))),
+        (json!({}), None),
+    ] {
+        let key: Key = serde_json::from_value(declared).unwrap();
+        let built = record::key(&key).map(|source| serde_json::to_value(source).unwrap());
+        assert_eq!(built, wanted);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod stream;
 
 use std::collections::BTreeMap;
 
+use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
 
@@ -72,11 +73,25 @@ pub struct ResolvedStream {
     /// How its topic is created when it is missing; absent: not at all.
     pub create: Option<CreateTopic>,
     /// The form of a stored record.
-    pub output: sluice_crds::stream::Output,
+    pub output: Output,
+    /// Whether the records in InLong's envelope are compressed.
+    pub compression: Compression,
+    /// Whether a report of the InLong path is split into records.
+    pub split: Split,
+    /// Where a record's key comes from; absent: records have none.
+    pub key: Option<Key>,
+    /// Producers' headers that are passed on.
+    pub headers: Vec<String>,
     /// The code of an answer that means stored: 0 or 1.
     pub success_code: u8,
     /// The longest body taken, in bytes.
     pub max_body_bytes: u64,
+    /// Records a node takes in a second; absent: any number.
+    pub records_per_second: Option<u64>,
+    /// Bytes of records a node takes in a second; absent: any number.
+    pub bytes_per_second: Option<u64>,
+    /// Whether reports are refused.
+    pub paused: bool,
 }
 
 /// Which fleets are in effect, with which streams, and what is not and why.

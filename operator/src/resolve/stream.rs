@@ -115,8 +115,15 @@ fn effective(stream: &DataStream, id: &ObjectRef, fleet: &ProxyFleet) -> Result<
         group_id,
         stream_id,
         output: spec.output,
+        compression: spec.in_long_msg.unwrap_or_default().compression,
+        split: spec.split,
+        key: spec.key.clone(),
+        headers: spec.headers.clone(),
         success_code: u8::from(spec.success_code == 1),
         max_body_bytes: spec.limits.max_body_bytes.bytes(),
+        records_per_second: spec.limits.records_per_second.map(u64::from),
+        bytes_per_second: spec.limits.bytes_per_second.map(Size::bytes),
+        paused: spec.paused,
     })
 }
 

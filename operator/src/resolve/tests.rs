@@ -61,6 +61,10 @@ fn what_a_stream_leaves_out_comes_from_its_name_its_namespace_and_its_fleet() {
         ("shop", "orders", "shop.orders", "first")
     );
     assert_eq!((resolved.max_body_bytes, resolved.success_code, &resolved.create), (65_536, 0, &None));
+    assert_eq!((resolved.output, resolved.split), (Output::Raw, Split::Auto));
+    assert_eq!((&resolved.key, resolved.headers.len()), (&None, 0));
+    assert_eq!((resolved.records_per_second, resolved.bytes_per_second), (None, None), "no default rate");
+    assert!(!resolved.paused);
 }
 
 #[test]
@@ -79,6 +83,32 @@ fn what_a_stream_says_is_in_effect() {
         ("g", "s", "t", "second")
     );
     assert_eq!((resolved.success_code, resolved.create.as_ref().unwrap().partitions), (1, Some(3)));
+}
+
+#[test]
+fn what_a_stream_makes_of_reports_is_in_effect_as_written() {
+    let spec = json!({"output": "InLongMsg", "inLongMsg": {"compression": "None"}, "split": "Never",
+        "key": {"fromJson": "/id"}, "headers": ["X-A", "x-b"], "paused": true,
+        "limits": {"recordsPerSecond": 1_000_000_000, "bytesPerSecond": "1Mi"}});
+    let resolution = on_default(&[stream("shop", "orders", &spec)]);
+    assert_eq!(resolution.problems, []);
+    let resolved = &resolution.fleets[0].streams[0];
+    assert_eq!(
+        (resolved.output, resolved.compression, resolved.split),
+        (Output::InLongMsg, Compression::None, Split::Never)
+    );
+    let key = Key { from_json: Some("/id".to_owned()), ..Key::default() };
+    assert_eq!((&resolved.key, &resolved.headers), (&Some(key), &vec!["X-A".to_owned(), "x-b".to_owned()]));
+    assert_eq!(
+        (resolved.records_per_second, resolved.bytes_per_second, resolved.paused),
+        (Some(1_000_000_000), Some(1 << 20), true)
+    );
+}
+
+#[test]
+fn an_envelope_left_undescribed_is_compressed() {
+    let resolution = on_default(&[stream("shop", "orders", &json!({"output": "InLongMsg"}))]);
+    assert_eq!(resolution.fleets[0].streams[0].compression, Compression::Snappy);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
-use sluice_crds::{size, span};
+use sluice_crds::pattern;
 
 use super::Fault;
 
@@ -45,11 +45,7 @@ fn path(location: &Location) -> String {
 
 fn message(kind: &ValidationErrorKind, value: &Value) -> Option<String> {
     Some(match kind {
-        ValidationErrorKind::Pattern { pattern } => match pattern.as_str() {
-            size::PATTERN => format!("{} is no size; write 65536, 64Ki or 1Gi", shown(value)),
-            span::PATTERN => format!("{} is no length of time; write 250ms, 8s or 2m", shown(value)),
-            pattern => format!("{} does not match {pattern}", shown(value)),
-        },
+        ValidationErrorKind::Pattern { pattern } => format!("{} {}", shown(value), pattern::words(pattern)?),
         ValidationErrorKind::Type { kind } => format!("must be {}, not {}", types(kind), shown(value)),
         ValidationErrorKind::Enum { options } => {
             format!("must be {}, not {}", choices(options), shown(value))

@@ -61,7 +61,10 @@ fn defaults_are_those_of_the_schema() {
     let validated = check(&stream(&json!({})), None).unwrap();
     assert_eq!(
         validated.json["spec"],
-        json!({"limits": {"maxBodyBytes": "64Ki"}, "output": "Raw", "successCode": 0})
+        json!({
+            "limits": {"maxBodyBytes": "64Ki"}, "output": "Raw", "paused": false, "split": "Auto",
+            "successCode": 0
+        })
     );
     let fleet = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet", "metadata": {"name": "f"},
         "spec": {"sinks": [{"name": "k", "kafka": {"bootstrapServers": "k:1"}}, {"name": "f", "file": {}}]}});
@@ -77,6 +80,19 @@ fn defaults_are_those_of_the_schema() {
             "overload": {"maxConnections": 10000, "maxInflightBytes": "64Mi"}
         })
     );
+}
+
+#[test]
+fn an_envelope_is_compressed_unless_it_says_otherwise() {
+    for (spec, wanted) in [
+        (json!({"output": "InLongMsg", "inLongMsg": {}}), json!({"compression": "Snappy"})),
+        (
+            json!({"output": "InLongMsg", "inLongMsg": {"compression": "None"}}),
+            json!({"compression": "None"}),
+        ),
+    ] {
+        assert_eq!(check(&stream(&spec), None).unwrap().json["spec"]["inLongMsg"], wanted);
+    }
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Source {
 /// What a directory or a list of files holds, in the order of file names and of documents in a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
+    /// The files there are, as people are told.
+    pub files: Vec<String>,
     /// The objects, those of a broken file as they were last.
     pub objects: Vec<Source>,
     /// Documents of other API groups: file and what it is. They are left alone.
@@ -126,6 +128,7 @@ pub fn read_files(files: &[PathBuf]) -> Snapshot {
 }
 
 fn collect(snapshot: &mut Snapshot, file: &str, good: &parse::Parsed, problem: Option<&Problem>) {
+    snapshot.files.push(file.to_owned());
     let objects = good.objects.iter().cloned();
     snapshot.objects.extend(objects.map(|(id, value)| Source { file: file.to_owned(), id, value }));
     snapshot.foreign.extend(good.foreign.iter().map(|what| (file.to_owned(), what.clone())));

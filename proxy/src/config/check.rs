@@ -1,21 +1,16 @@
 //! Checks a document whole. Pure: it opens nothing and connects to nothing.
 
+mod stream;
+
 use std::collections::HashSet;
 use std::fmt;
 
-use sluice_wire::document::{Document, MAJOR, Sink, SinkKind, Stream};
+use sluice_wire::document::{Document, MAJOR, Sink, SinkKind};
 
-use crate::catalog::longest_form;
 use crate::sink::kafka;
 
-/// The largest `maxBodyBytes`.
-const MAX_BODY: u64 = 20 << 20;
 /// Delivery timeouts taken, in milliseconds.
 const DELIVERY_TIMEOUT: std::ops::RangeInclusive<u64> = 1_000..=60_000;
-/// The longest an id or a name may be.
-const MAX_ID: usize = 100;
-/// The longest name of a topic Kafka takes.
-const MAX_TOPIC: usize = 249;
 
 /// What is wrong with a document, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +51,7 @@ pub fn check(document: &Document) -> Result<(), Problem> {
     let mut seen = HashSet::new();
     for (index, stream) in document.streams.iter().enumerate() {
         let place = format!("streams[{index}]");
-        check_stream(&place, stream, document)?;
+        stream::check(&place, stream, document)?;
         if !seen.insert((&stream.group_id, &stream.stream_id)) {
             let ids = format!("{}/{}", stream.group_id, stream.stream_id);
             return wrong(place, format!("groupId and streamId {ids} stand in another stream too"));
@@ -108,64 +103,21 @@ fn check_sinks(sinks: &[Sink]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn check_stream(place: &str, stream: &Stream, document: &Document) -> Result<(), Problem> {
-    let field = |name: &str| format!("{place}.{name}");
-    for (name, id) in [("groupId", &stream.group_id), ("streamId", &stream.stream_id)] {
-        if id.len() > MAX_ID || !is_file_name(id) {
-            return wrong(
-                field(name),
-                format!("{id:?} must be 1 to {MAX_ID} of A-Z a-z 0-9 _ . - and begin with a letter or digit"),
-            );
-        }
-    }
-    let Some(sink) = document.sinks.iter().find(|sink| sink.name == stream.sink) else {
-        return wrong(field("sink"), format!("there is no sink {:?}", stream.sink));
-    };
-    if matches!(sink.kind, SinkKind::Kafka(_)) && !is_topic(&stream.topic) {
-        return wrong(
-            field("topic"),
-            format!("{:?} can't be the name of a topic, or is one of Kafka's own", stream.topic),
-        );
-    }
-    if stream.success_code > 1 {
-        return wrong(field("successCode"), "must be 0 or 1");
-    }
-    if !(1..=MAX_BODY).contains(&stream.max_body_bytes) {
-        return wrong(field("maxBodyBytes"), format!("must be 1 to {MAX_BODY}"));
-    }
-    let budget = document.overload.max_inflight_bytes;
-    if longest_form(stream.max_body_bytes) > budget {
-        return wrong(
-            field("maxBodyBytes"),
-            format!(
-                "an encoded report may take {} bytes, more than overload.maxInflightBytes ({budget})",
-                longest_form(stream.max_body_bytes)
-            ),
-        );
-    }
-    Ok(())
-}
-
 /// Letters, digits, `_`, `.` and `-`, beginning with a letter or digit: safe as part of a path.
 fn is_file_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     name.bytes().all(allowed) && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
-fn is_topic(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=MAX_TOPIC).contains(&name.len())
-        && name.bytes().all(allowed)
-        && !matches!(name, "." | "..")
-        && !name.starts_with("__")
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+    use sluice_wire::document::MAX_HEADERS;
+
     use super::*;
 
-    fn document() -> serde_json::Value {
-        serde_json::json!({
+    fn document() -> Value {
+        json!({
             "major": 1, "revision": 1,
             "fleet": {"namespace": "default", "name": "main"},
             "overload": {"maxInflightBytes": 67_108_864, "maxConnections": 10},
@@ -177,7 +129,8 @@ mod tests {
             ],
             "streams": [{"namespace": "shop", "name": "orders", "groupId": "shop", "streamId": "orders",
                 "sink": "kafka", "topic": "shop.orders", "output": "Raw", "successCode": 0,
-                "maxBodyBytes": 65_536}]
+                "key": {"fromJson": "/id"}, "headers": ["X-Tenant"], "maxBodyBytes": 65_536,
+                "recordsPerSecond": 1_000_000_000, "bytesPerSecond": 17_592_186_044_416_u64}]
         })
     }
 
@@ -187,20 +140,36 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_at_its_bounds_passes() {
+        let most: Vec<String> = (0..MAX_HEADERS).map(|n| format!("{n:0>128}")).collect();
+        for (pointer, value) in [
+            ("/streams/0/key", json!({"fromParameter": "a".repeat(64)})),
+            ("/streams/0/key", json!({"fromHeader": "a".repeat(128)})),
+            ("/streams/0/key", json!({"fromJson": ""})),
+            ("/streams/0/key", json!(null)),
+            ("/streams/0/headers", most.into()),
+            ("/streams/0/recordsPerSecond", 1.into()),
+            ("/streams/0/bytesPerSecond", 1_024.into()),
+            ("/streams/0/bytesPerSecond", json!(null)),
+        ] {
+            let mut edge = document();
+            *edge.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(check(&serde_json::from_value(edge).unwrap()), Ok(()), "{pointer}");
+        }
+    }
+
+    #[test]
     fn each_wrong_field_is_named() {
         let stream = document()["streams"][0].clone();
-        let cases: [(&str, serde_json::Value, &str); 18] = [
+        let too_many: Vec<String> = (0..=MAX_HEADERS).map(|n| n.to_string()).collect();
+        let cases: [(&str, Value, &str); 34] = [
             ("/major", 2.into(), "major"),
             ("/overload/maxInflightBytes", 0.into(), "overload.maxInflightBytes"),
             ("/overload/maxConnections", 0.into(), "overload.maxConnections"),
             ("/sinks/0/kafka/bootstrapServers", " ".into(), "sinks[0].kafka.bootstrapServers"),
             ("/sinks/0/kafka/deliveryTimeoutMs", 10.into(), "sinks[0].kafka.deliveryTimeoutMs"),
-            ("/sinks/0/kafka/properties", serde_json::json!({"acks": "0"}), "sinks[0].kafka.properties"),
-            (
-                "/sinks/0/kafka/properties",
-                serde_json::json!({"linger.ms": "8000"}),
-                "sinks[0].kafka.properties",
-            ),
+            ("/sinks/0/kafka/properties", json!({"acks": "0"}), "sinks[0].kafka.properties"),
+            ("/sinks/0/kafka/properties", json!({"linger.ms": "8000"}), "sinks[0].kafka.properties"),
             ("/sinks/0/kafka/sasl/secret", "../x".into(), "sinks[0].kafka"),
             ("/sinks/1/name", "kafka".into(), "sinks[1].name"),
             ("/sinks/1/file/directory", "".into(), "sinks[1].file.directory"),
@@ -208,10 +177,26 @@ mod tests {
             ("/streams/0/streamId", "".into(), "streams[0].streamId"),
             ("/streams/0/topic", "__consumer_offsets".into(), "streams[0].topic"),
             ("/streams/0/sink", "none".into(), "streams[0].sink"),
+            ("/streams/0/key", json!({"fromParameter": "body"}), "streams[0].key.fromParameter"),
+            ("/streams/0/key", json!({"fromParameter": "a b"}), "streams[0].key.fromParameter"),
+            ("/streams/0/key", json!({"fromHeader": "Cookie"}), "streams[0].key.fromHeader"),
+            ("/streams/0/key", json!({"fromHeader": "a:"}), "streams[0].key.fromHeader"),
+            ("/streams/0/key", json!({"fromJson": "id"}), "streams[0].key.fromJson"),
+            ("/streams/0/headers", too_many.into(), "streams[0].headers"),
+            ("/streams/0/headers", json!(["a", "a b"]), "streams[0].headers[1]"),
+            ("/streams/0/headers", json!(["a".repeat(129)]), "streams[0].headers[0]"),
+            ("/streams/0/headers", json!(["srcIp"]), "streams[0].headers[0]"),
+            ("/streams/0/headers", json!(["Ce-Id"]), "streams[0].headers[0]"),
+            ("/streams/0/headers", json!(["Authorization"]), "streams[0].headers[0]"),
+            ("/streams/0/headers", json!(["a", "b", "A"]), "streams[0].headers[2]"),
+            ("/streams/0/recordsPerSecond", 0.into(), "streams[0].recordsPerSecond"),
+            ("/streams/0/recordsPerSecond", 1_000_000_001.into(), "streams[0].recordsPerSecond"),
+            ("/streams/0/bytesPerSecond", 1_023.into(), "streams[0].bytesPerSecond"),
+            ("/streams/0/bytesPerSecond", 17_592_186_044_417_u64.into(), "streams[0].bytesPerSecond"),
             ("/streams/0/successCode", 2.into(), "streams[0].successCode"),
             ("/streams/0/maxBodyBytes", 0.into(), "streams[0].maxBodyBytes"),
             ("/overload/maxInflightBytes", 200_000.into(), "streams[0].maxBodyBytes"),
-            ("/streams", serde_json::json!([stream.clone(), stream]), "streams[1]"),
+            ("/streams", json!([stream.clone(), stream]), "streams[1]"),
         ];
         for (pointer, value, place) in cases {
             let mut odd = document();

@@ -119,6 +119,26 @@ fn an_edit_takes_effect_at_once_and_a_mistake_is_one_line() {
     assert_eq!(code(&dev, "extra", "two"), "0");
 }
 
+#[test]
+fn a_mistake_that_is_removed_is_told_as_gone_and_one_that_is_mended_as_fixed() {
+    let dev = Dev::on_the_example(&[]);
+    let _ = try_it(&dev);
+    let file = dev.yaml("mistake.yaml");
+    let about = "mistake.yaml: DataStream default/two";
+    let broken = data_stream("two", "  key: {fromHeader: Cookie}\n");
+    let says = |words: &str| lines_about(&dev, about).iter().any(|line| line.contains(words));
+    std::fs::write(&file, &broken).unwrap();
+    wait::until("the mistake", AT_ONCE, || says("spec.key.fromHeader: this header holds"));
+    std::fs::remove_file(&file).unwrap();
+    wait::until("that it is gone", AT_ONCE, || says("gone: "));
+    assert!(!says("fixed: "), "{}", dev.printed());
+
+    std::fs::write(&file, &broken).unwrap();
+    wait::until("the mistake again", AT_ONCE, || lines_about(&dev, about).len() == 3);
+    std::fs::write(&file, data_stream("two", "  key: {fromHeader: X-Order}\n")).unwrap();
+    wait::until("that it is fixed", AT_ONCE, || says("fixed: "));
+}
+
 fn lines_about(dev: &Dev, words: &str) -> Vec<String> {
     dev.printed().lines().filter(|line| line.contains(words)).map(ToOwned::to_owned).collect()
 }

@@ -1,0 +1,56 @@
+//! The patterns that strings must match, and each in words for people.
+//! Lengths are the schema's own keyword wherever the pattern is not Kafka's or InLong's own.
+
+use crate::{size, span};
+
+/// A groupId or streamId.
+pub const ID: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$";
+
+/// A fleet or a sink.
+pub const NAME: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
+
+/// A namespace.
+pub const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+/// A Secret.
+pub const SECRET: &str = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+
+/// A Kafka topic.
+pub const TOPIC: &str = "^[A-Za-z0-9._-]{1,249}$";
+
+/// Brokers, comma separated.
+pub const BROKERS: &str =
+    r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}(,(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5})*$";
+
+/// An HTTP header: a token of RFC 9110.
+pub const HEADER: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
+
+/// A parameter of a report.
+pub const PARAMETER: &str = "^[A-Za-z0-9_.-]+$";
+
+/// A JSON pointer, RFC 6901.
+pub const POINTER: &str = "^(/([^~]|~[01])*)?$";
+
+/// What a value that does not match is, and what to do; it follows the value.
+const WORDS: [(&str, &str); 11] = [
+    (ID, "can't be an id; use 1 to 100 of A-Z, a-z, 0-9, _, . and -, beginning with a letter or digit"),
+    (NAME, "can't be a name; use a-z, 0-9 and -, beginning with a letter and not ending with -"),
+    (NAMESPACE, "can't be a namespace; use a-z, 0-9 and -, beginning and ending with a letter or digit"),
+    (SECRET, "can't be a Secret's name; use a-z, 0-9, - and ., beginning and ending with a letter or digit"),
+    (TOPIC, "can't be a topic; use 1 to 249 of A-Z, a-z, 0-9, ., _ and -"),
+    (BROKERS, "names no brokers; write host:port, several with a comma and no space between"),
+    (HEADER, "can't be an HTTP header's name; use letters, digits and -, without spaces and colons"),
+    (PARAMETER, "can't be a parameter's name; use A-Z, a-z, 0-9, _, . and -"),
+    (
+        POINTER,
+        "is no JSON pointer; begin it with /, as in /customer/id, and write ~0 for ~ and ~1 for / in a name",
+    ),
+    (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),
+    (span::PATTERN, "is no length of time; write 250ms, 8s or 2m"),
+];
+
+/// What to say of a value that does not match `pattern`, after the value itself.
+#[must_use]
+pub fn words(pattern: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(known, _)| *known == pattern).map(|(_, words)| *words)
+}
