@@ -4,6 +4,7 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`history`] | the checker: what producers were told against what a topic holds |
+//! | [`books`] | the proxies' books against their topics, for every test that drops a proxy |
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
@@ -18,10 +19,12 @@
     reason = "all of this is test code, and a test's way of failing is to panic"
 )]
 
+pub mod books;
 pub mod dev;
 pub mod document;
 pub mod history;
 pub mod http;
+pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;

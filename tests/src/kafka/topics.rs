@@ -15,9 +15,11 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::wait;
+use crate::{books, wait};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a broker that may be gone is asked.
+const BRIEFLY: Duration = Duration::from_secs(3);
 
 /// A record as it lies in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub fn create(address: &str, name: &str, partitions: i32, config: &[(&str, &str)
 /// # Panics
 /// When Kafka refuses.
 pub fn delete(address: &str, name: &str) {
+    books::cut(name);
     let results = wait_for(admin(address).delete_topics(&[name], &AdminOptions::new())).expect("an answer");
     assert!(results.iter().all(Result::is_ok), "{name}: {results:?}");
 }
@@ -77,6 +80,21 @@ pub fn config(address: &str, topic: &str, key: &str) -> Option<String> {
     let answers = wait_for(admin.describe_configs([&resource], &AdminOptions::new())).expect("an answer");
     let resource = answers.into_iter().next()?.ok()?;
     resource.get(key)?.value.clone()
+}
+
+/// How many records a topic holds; `None` where it can't be asked, or there is no such topic.
+#[must_use]
+pub fn count(address: &str, topic: &str) -> Option<u64> {
+    let consumer = consumer(address);
+    let metadata = consumer.fetch_metadata(Some(topic), BRIEFLY).ok()?;
+    let topic_metadata = metadata.topics().first().filter(|topic| topic.error().is_none())?;
+    let partitions = topic_metadata.partitions().iter();
+    partitions
+        .map(|partition| {
+            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), TIMEOUT).ok()?;
+            u64::try_from(high - low).ok()
+        })
+        .sum()
 }
 
 /// All of a topic, from its first record to its end at the time of the call.
