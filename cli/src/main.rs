@@ -1,8 +1,16 @@
 //! `sluice`: the command line. It reads arguments, runs one command and gives its exit code.
 //! What commands do is in their modules; nothing of the operator or a proxy is built here.
+//!
+//! | module | command |
+//! |---|---|
+//! | [`dev`] | local mode |
+//! | [`validate`] | resources in files |
 
 mod args;
 mod dev;
+mod http;
+mod nodes;
+mod stop;
 mod validate;
 
 use std::process::ExitCode;

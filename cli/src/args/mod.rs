@@ -22,7 +22,7 @@ it. An edit takes effect within a second; a mistake is told in one line and the 
 The first Ctrl-C lets proxies finish what they took, a second one ends them at once.
 SLUICE_LOG sets what proxies log, as in SLUICE_LOG=info; the default is warn.
 
-Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 can't start, 2 wrong usage.";
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 can't start (a port that is taken, say), 2 wrong usage.";
 
 /// What validation does at length, after its options.
 const VALIDATE_NOTES: &str = "\
@@ -47,7 +47,7 @@ pub(crate) struct Dev {
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
     /// Use this Kafka in place of every fleet's sinks, and create topics that are missing
-    #[arg(long, value_name = "HOST:PORT", env = "SLUICE_KAFKA", value_parser = address)]
+    #[arg(long, value_name = "HOST:PORT", env = "SLUICE_KAFKA", value_parser = addresses)]
     pub(crate) kafka: Option<String>,
     /// Directory of Secrets, one directory each with a file per key [default: DIR/secrets]
     #[arg(long, value_name = "DIR")]
@@ -65,14 +65,19 @@ pub(crate) struct Validate {
 }
 
 /// Takes `host:port`, several comma separated. Empty, as an environment variable may be, is none.
-fn address(text: &str) -> Result<String, String> {
+fn addresses(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(String::new());
     }
-    let fits = |one: &str| {
-        one.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    if text.split(',').all(fits) { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
+    text.split(',').try_for_each(|one| address(one).map(drop))?;
+    Ok(text.to_owned())
+}
+
+/// Takes one `host:port`.
+fn address(text: &str) -> Result<String, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or_default();
+    let fits = !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok();
+    if fits { Ok(text.to_owned()) } else { Err("must be HOST:PORT".to_owned()) }
 }
 
 #[cfg(test)]
@@ -85,12 +90,20 @@ mod tests {
     }
 
     #[test]
+    fn every_command_says_its_exit_codes() {
+        for command in <Args as clap::CommandFactory>::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit codes: 0 "), "{help}");
+        }
+    }
+
+    #[test]
     fn a_kafka_is_host_and_port() {
-        assert_eq!(address("localhost:9092"), Ok("localhost:9092".to_owned()));
-        assert_eq!(address("a:1,[::1]:2"), Ok("a:1,[::1]:2".to_owned()));
-        assert_eq!(address(""), Ok(String::new()));
-        for text in ["localhost", ":9092", "localhost:", "localhost:70000", "a:1,"] {
-            assert!(address(text).is_err(), "{text}");
+        assert_eq!(addresses("localhost:9092"), Ok("localhost:9092".to_owned()));
+        assert_eq!(addresses("a:1,[::1]:2"), Ok("a:1,[::1]:2".to_owned()));
+        assert_eq!(addresses(""), Ok(String::new()));
+        for text in ["localhost", ":9092", "localhost:", "localhost:70000", "a:1,", "http://a:1"] {
+            assert!(addresses(text).is_err(), "{text}");
         }
     }
 }
