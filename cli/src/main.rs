@@ -3,13 +3,16 @@
 //!
 //! | module | command |
 //! |---|---|
+//! | [`send`] | lines to a stream, over HTTP |
 //! | [`dev`] | local mode |
 //! | [`validate`] | resources in files |
 
 mod args;
 mod dev;
+mod exit;
 mod http;
 mod nodes;
+mod send;
 mod stop;
 mod validate;
 
@@ -21,6 +24,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     match Args::parse().command {
+        Command::Send(args) => send::main(&args),
         Command::Dev(args) => dev::main(&args),
         Command::Validate(args) => validate::main(&args),
     }

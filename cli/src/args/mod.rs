@@ -1,10 +1,14 @@
 //! What a person types.
 //! It names and checks arguments; what they mean is the commands' business.
 
+mod send;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use send::{Format, Repeat, SendArgs};
 
 /// Reports over HTTP, stored safely in Kafka.
 #[derive(Debug, Parser)]
@@ -33,12 +37,25 @@ Exit codes: 0 all resources are valid, 1 some are not or can't be read, 2 wrong 
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Send the lines of a file, or of standard input, to a stream
+    #[command(after_help = send::NOTES)]
+    Send(Box<SendArgs>),
     /// Run fleets and streams from a directory of YAML files, on this machine
     #[command(after_help = DEV_NOTES)]
     Dev(Dev),
     /// Check files of resources
     #[command(after_help = VALIDATE_NOTES)]
     Validate(Validate),
+}
+
+/// In which form a command tells what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
 }
 
 #[derive(Debug, clap::Args)]
