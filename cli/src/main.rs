@@ -4,6 +4,7 @@
 //! | module | command |
 //! |---|---|
 //! | [`send`] | lines to a stream, over HTTP |
+//! | [`tail`] | records out of a file sink |
 //! | [`dev`] | local mode |
 //! | [`validate`] | resources in files |
 
@@ -14,6 +15,7 @@ mod http;
 mod nodes;
 mod send;
 mod stop;
+mod tail;
 mod validate;
 
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Send(args) => send::main(&args),
+        Command::Tail(args) => tail::main(&args),
         Command::Dev(args) => dev::main(&args),
         Command::Validate(args) => validate::main(&args),
     }

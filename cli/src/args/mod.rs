@@ -2,6 +2,7 @@
 //! It names and checks arguments; what they mean is the commands' business.
 
 mod send;
+mod tail;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use send::{Format, Repeat, SendArgs};
+pub(crate) use tail::TailArgs;
 
 /// Reports over HTTP, stored safely in Kafka.
 #[derive(Debug, Parser)]
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Send the lines of a file, or of standard input, to a stream
     #[command(after_help = send::NOTES)]
     Send(Box<SendArgs>),
+    /// Show the last records of a stream in a file sink
+    #[command(after_help = tail::NOTES)]
+    Tail(TailArgs),
     /// Run fleets and streams from a directory of YAML files, on this machine
     #[command(after_help = DEV_NOTES)]
     Dev(Dev),
