@@ -5,10 +5,12 @@
 //! |---|---|
 //! | [`send`] | lines to a stream, over HTTP |
 //! | [`tail`] | records out of a file sink |
+//! | [`check`] | the books of nodes |
 //! | [`dev`] | local mode |
 //! | [`validate`] | resources in files |
 
 mod args;
+mod check;
 mod dev;
 mod exit;
 mod http;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     match Args::parse().command {
         Command::Send(args) => send::main(&args),
         Command::Tail(args) => tail::main(&args),
+        Command::Check(args) => check::main(&args),
         Command::Dev(args) => dev::main(&args),
         Command::Validate(args) => validate::main(&args),
     }

@@ -1,6 +1,7 @@
 //! What a person types.
 //! It names and checks arguments; what they mean is the commands' business.
 
+mod check;
 mod send;
 mod tail;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use check::CheckArgs;
 pub(crate) use send::{Format, Repeat, SendArgs};
 pub(crate) use tail::TailArgs;
 
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Show the last records of a stream in a file sink
     #[command(after_help = tail::NOTES)]
     Tail(TailArgs),
+    /// Check that the books of nodes balance
+    #[command(after_help = check::NOTES)]
+    Check(CheckArgs),
     /// Run fleets and streams from a directory of YAML files, on this machine
     #[command(after_help = DEV_NOTES)]
     Dev(Dev),
