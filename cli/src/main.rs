@@ -8,9 +8,11 @@
 //! | [`check`] | the books of nodes |
 //! | [`dev`] | local mode |
 //! | [`validate`] | resources in files |
+//! | [`completions`] | for shells |
 
 mod args;
 mod check;
+mod completions;
 mod dev;
 mod exit;
 mod http;
@@ -33,5 +35,6 @@ fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Dev(args) => dev::main(&args),
         Command::Validate(args) => validate::main(&args),
+        Command::Completions(args) => completions::main(&args),
     }
 }

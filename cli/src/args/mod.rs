@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use send::{Format, Repeat, SendArgs};
@@ -35,9 +36,16 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 can't start (a port that is taken, s
 /// What validation does at length, after its options.
 const VALIDATE_NOTES: &str = "\
 Each resource is checked alone as the API server would, and those given are checked against each other.
-Valid resources are told on standard output, problems on standard error, each in one line.
+Valid resources are told on standard output, problems on standard error, each in one line; with
+--output json both are in one object on standard output.
 
 Exit codes: 0 all resources are valid, 1 some are not or can't be read, 2 wrong usage.";
+
+/// How to use a completion script, after the options.
+const COMPLETIONS_NOTES: &str = "\
+For this shell alone: source <(sluice completions bash)
+
+Exit codes: 0 printed, 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -56,6 +64,9 @@ pub(crate) enum Command {
     /// Check files of resources
     #[command(after_help = VALIDATE_NOTES)]
     Validate(Validate),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_NOTES)]
+    Completions(Completions),
 }
 
 /// In which form a command tells what it found.
@@ -89,6 +100,16 @@ pub(crate) struct Validate {
     /// Files, or directories of *.yaml, *.yml and *.json files
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Form of what is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
 }
 
 /// Takes `host:port`, several comma separated. Empty, as an environment variable may be, is none.
