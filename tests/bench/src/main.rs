@@ -10,6 +10,7 @@
 
 mod bare;
 mod cpu;
+mod isolation;
 mod load;
 mod rounds;
 
@@ -38,6 +39,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures only what one topic in trouble costs the others.
+    Isolation,
     /// Serves as the bare server, until standard input ends.
     #[command(hide = true)]
     Bare,
@@ -47,11 +50,15 @@ fn main() {
     let args = Args::parse();
     match args.command {
         Some(Command::Bare) => bare::serve(),
-        None => rounds::run(&rounds::Plan {
-            length: Duration::from_secs(args.seconds),
-            rounds: args.rounds,
-            rate: args.rate,
-            connections: args.connections,
-        }),
+        Some(Command::Isolation) => isolation::run(),
+        None => {
+            rounds::run(&rounds::Plan {
+                length: Duration::from_secs(args.seconds),
+                rounds: args.rounds,
+                rate: args.rate,
+                connections: args.connections,
+            });
+            isolation::run();
+        }
     }
 }

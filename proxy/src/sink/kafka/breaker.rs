@@ -52,6 +52,8 @@ pub(super) struct Breaker {
     refusals: u32,
     /// Whether a probe is on its way.
     probing: bool,
+    /// Whether refusals were why it opened last.
+    was_refused: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +122,7 @@ impl Breaker {
         if self.open.is_some() {
             return None;
         }
+        self.was_refused = why == Why::Refused;
         self.open = Some(Open { why, next_probe: now + PROBE_EVERY });
         Some(why)
     }
@@ -157,6 +160,11 @@ impl Breaker {
     /// Whether the topic is in quarantine.
     pub(super) fn is_quarantined(&self) -> bool {
         self.quarantine.is_some()
+    }
+
+    /// Whether the topic is in quarantine because its records were refused.
+    pub(super) fn was_refused(&self) -> bool {
+        self.was_refused && self.is_quarantined()
     }
 
     /// Whether refusals are being counted.

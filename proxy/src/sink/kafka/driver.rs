@@ -16,6 +16,7 @@ use super::context::{Context, NOT_IN_TIME, Pulse, Shared};
 use super::control::{Control, Lane, Made, Place, Producer, Reason};
 use super::courier::Courier;
 use super::ending::{finish, finish_apart};
+use super::refresh::Refresh;
 use super::watch::Watch;
 
 /// How long one round of serving deliveries lasts, and so how soon a wish is seen.
@@ -66,6 +67,7 @@ struct Memory {
     patience: Duration,
     /// In main only.
     watch: Option<Watch>,
+    refresh: Refresh,
     /// A producer being made ready to take over.
     next: Option<JoinHandle<Option<Made>>>,
     /// Threads that end replaced producers, and quarantine's.
@@ -91,6 +93,7 @@ impl Driver {
         let mut memory = Memory {
             patience: PATIENCE.0,
             watch: (self.place == Place::Main).then(watch),
+            refresh: Refresh::new(),
             next: None,
             threads: Vec::new(),
         };
@@ -139,6 +142,7 @@ impl Driver {
         if let Some(last) = self.lane().producer.swap(None) {
             finish(last, self.flush, &self.control);
         }
+        memory.refresh.end();
         let unused = memory.next.and_then(|next| next.join().ok().flatten());
         drop(unused);
         for thread in memory.threads {
@@ -227,8 +231,9 @@ impl Driver {
     /// Has the topics looked over, and another producer made ready where one is wanted. `Some` once it is.
     fn look_over_topics(&self, memory: &mut Memory) -> Option<Made> {
         let watch = memory.watch.as_mut()?;
-        let wish = watch.look(Instant::now(), || self.ensure_quarantine(&mut memory.threads));
-        if wish.another_main && memory.next.is_none() {
+        let another_main = watch.look(Instant::now(), || self.ensure_quarantine(&mut memory.threads));
+        memory.refresh.run(watch.refused(), &self.control);
+        if another_main && memory.next.is_none() {
             memory.next = self.make_ready();
         }
         let next = memory.next.take_if(|next| next.is_finished())?.join().ok().flatten()?;

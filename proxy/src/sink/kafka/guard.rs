@@ -12,6 +12,7 @@ use super::topics::Topic;
 const OPEN: u8 = 1;
 const QUARANTINE: u8 = 2;
 const REFUSALS: u8 = 4;
+const REFUSED: u8 = 8;
 
 /// A topic's breaker and the ages of its records.
 #[derive(Debug, Default)]
@@ -101,7 +102,8 @@ impl Guard {
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(breaker.open().is_some(), OPEN)
             | flag(breaker.is_quarantined(), QUARANTINE)
-            | flag(breaker.counts_refusals(), REFUSALS);
+            | flag(breaker.counts_refusals(), REFUSALS)
+            | flag(breaker.was_refused(), REFUSED);
         self.flags.store(flags, Ordering::Relaxed);
         result
     }
@@ -117,6 +119,11 @@ impl Guard {
     /// Whether records go through the quarantine producer.
     pub(super) fn is_quarantined(&self) -> bool {
         self.flags.load(Ordering::Relaxed) & QUARANTINE > 0
+    }
+
+    /// Whether the topic is in quarantine because its records were refused.
+    pub(super) fn was_refused(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & REFUSED > 0
     }
 
     /// The newest slot of which a record timed out; 0: none ever.

@@ -9,6 +9,7 @@
 //! | `guard`, `breaker`, `ages` | a topic's breaker, and how long its records are in flight |
 //! | `watch`, `trial` | the looks that find topics whose slowness is their own |
 //! | `context`, `courier` | what librdkafka calls back, and how that reaches the requests |
+//! | `refresh` | questions for topics whose records were refused |
 //! | `outcome` | what its errors mean for a record |
 //! | `topics`, `checker` | which topics are there, and the task that looks |
 
@@ -24,6 +25,7 @@ mod ending;
 mod guard;
 mod outcome;
 mod properties;
+mod refresh;
 mod topics;
 mod trial;
 mod watch;

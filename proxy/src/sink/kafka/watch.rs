@@ -27,20 +27,13 @@ impl PartialEq for Accused {
     }
 }
 
-/// What a look asks of the driver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wish {
-    /// Topics are about to enter quarantine: it must have a producer.
-    pub(super) quarantine: bool,
-    /// Main holds records of a topic that holds up others.
-    pub(super) another_main: bool,
-}
-
 /// The looks at one connection's topics.
 pub(super) struct Watch {
     shared: Arc<Shared>,
     trial: Trial<Accused>,
     looks: Vec<Look<Accused>>,
+    refused: Vec<Arc<Topic>>,
+    any_quarantined: bool,
     looked: Instant,
     /// The first slot whose records are all the producer's that is in effect.
     first: Slot,
@@ -55,7 +48,8 @@ impl Watch {
         let longest_hold = request_timeout * 5 + Duration::from_millis(500);
         let trial = Trial::new(shared.clock, longest_hold);
         let now = Instant::now();
-        Self { shared, trial, looks: Vec::new(), looked: now, first: 1, left: (REPLACEMENTS, now) }
+        let (looks, refused, left) = (Vec::new(), Vec::new(), (REPLACEMENTS, now));
+        Self { shared, trial, looks, refused, any_quarantined: false, looked: now, first: 1, left }
     }
 
     /// Another producer is in effect in main from now on.
@@ -65,9 +59,10 @@ impl Watch {
     }
 
     /// Looks, where it is time; `prepare` makes sure of a producer in quarantine and says whether there is one.
-    pub(super) fn look(&mut self, now: Instant, prepare: impl FnOnce() -> bool) -> Wish {
+    /// True where main holds records of a topic that holds up others, and is to be replaced.
+    pub(super) fn look(&mut self, now: Instant, prepare: impl FnOnce() -> bool) -> bool {
         if now.saturating_duration_since(self.looked) < EVERY {
-            return Wish::default();
+            return false;
         }
         self.looked = now;
         self.collect(now);
@@ -75,32 +70,44 @@ impl Watch {
         let sentences = self.trial.session(&looks, now, |accused, slot| accused.0.guard.ages.holds(slot));
         let timed_out = alone_in_timing_out(&looks);
         self.looks = looks;
-        let mut wish = Wish::default();
-        if sentences.is_empty() && timed_out.is_empty() {
+        let mut another_main = false;
+        if sentences.is_empty() && timed_out.is_empty() && !self.any_quarantined {
             self.looks.clear();
-            return wish;
+            return false;
         }
-        wish.quarantine = prepare();
+        // Refusals put a topic into quarantine by themselves.
+        let has_quarantine = prepare();
         for sentence in sentences {
-            wish.another_main |= matches!(sentence, Sentence::Arrest(_));
-            carry_out(sentence, now, wish.quarantine);
+            another_main |= matches!(sentence, Sentence::Arrest(_));
+            carry_out(sentence, now, has_quarantine);
         }
-        if wish.quarantine {
+        if has_quarantine {
             timed_out.iter().for_each(|topic| topic.guard.change(|breaker| breaker.isolate(now)));
         }
-        wish.another_main = wish.another_main && wish.quarantine && self.may_replace(now);
         self.looks.clear();
-        wish
+        another_main && has_quarantine && self.may_replace(now)
+    }
+
+    /// The topics in quarantine, at the last look, because their records were refused.
+    pub(super) fn refused(&self) -> &[Arc<Topic>] {
+        &self.refused
     }
 
     /// Looks at each topic that may have records in flight, and lets go of those that are clean.
     fn collect(&mut self, now: Instant) {
         let (looks, slot, first) = (&mut self.looks, self.shared.clock.slot(now), self.first);
+        let (refused, any_quarantined) = (&mut self.refused, &mut self.any_quarantined);
+        refused.clear();
+        *any_quarantined = false;
         self.shared.topics.each(|topic| {
+            if topic.guard.was_refused() {
+                refused.push(Arc::clone(topic));
+            }
             let (guard, quarantined) = (&topic.guard, topic.guard.is_quarantined());
             if quarantined && guard.change(|breaker| breaker.release_if_clean(now)) {
                 tracing::info!(topic = topic.name(), "clean again, the topic leaves quarantine");
             }
+            *any_quarantined |= quarantined;
             if guard.ages.is_active(slot) {
                 // What is in quarantine holds up nobody in main.
                 let oldest = if quarantined { None } else { guard.ages.oldest(first, slot) };
