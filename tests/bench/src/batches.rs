@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_tests::document;
 use sluice_tests::kafka::{self, Broker, Listeners};
 use sluice_tests::proxy::Proxy;
-use sluice_tests::document;
 
 use crate::load::{self, Load};
 use crate::raw::{Args as RawArgs, Raw};

@@ -11,6 +11,7 @@
 mod bare;
 mod batches;
 mod cpu;
+mod isolation;
 mod load;
 mod raw;
 mod rounds;
@@ -40,6 +41,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures only what one topic in trouble costs the others.
+    Isolation,
     /// Serves as the bare server, until standard input ends.
     #[command(hide = true)]
     Bare,
@@ -68,9 +71,11 @@ fn main() {
         Some(Command::Raw(args)) => raw::send(args),
         Some(Command::Reports) => reports(),
         Some(Command::Batches) => batches::run(length, args.rounds),
+        Some(Command::Isolation) => isolation::run(),
         None => {
             reports();
             batches::run(length, args.rounds);
+            isolation::run();
         }
     }
 }

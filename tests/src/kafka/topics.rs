@@ -50,7 +50,26 @@ pub fn unique_name(prefix: &str) -> String {
 /// # Panics
 /// When Kafka refuses.
 pub fn create(address: &str, name: &str, partitions: i32, config: &[(&str, &str)]) {
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    create_as(address, name, partitions, TopicReplication::Fixed(1), config);
+}
+
+/// Makes a topic whose partitions lie on the nodes named, the leader first, and waits until it has leaders.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn create_on(address: &str, name: &str, nodes: &[&[i32]]) {
+    let partitions = i32::try_from(nodes.len()).expect("few partitions");
+    create_as(address, name, partitions, TopicReplication::Variable(nodes), &[]);
+}
+
+fn create_as(
+    address: &str,
+    name: &str,
+    partitions: i32,
+    replication: TopicReplication<'_>,
+    config: &[(&str, &str)],
+) {
+    let topic = NewTopic::new(name, partitions, replication);
     let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let admin = admin(address);
     let results = wait_for(admin.create_topics([&topic], &AdminOptions::new())).expect("an answer");
@@ -67,6 +86,22 @@ pub fn delete(address: &str, name: &str) {
     books::cut(name);
     let results = wait_for(admin(address).delete_topics(&[name], &AdminOptions::new())).expect("an answer");
     assert!(results.iter().all(Result::is_ok), "{name}: {results:?}");
+}
+
+/// Deletes what a topic holds now, as retention does; the topic stays.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn delete_records(address: &str, topic: &str) {
+    books::cut(topic);
+    let consumer = consumer(address);
+    let mut ends = TopicPartitionList::new();
+    for partition in partitions_of(&consumer, topic).expect("the topic has leaders") {
+        ends.add_partition_offset(topic, partition, Offset::End).expect("a new partition");
+    }
+    let deleted = wait_for(admin(address).delete_records(&ends, &AdminOptions::new())).expect("an answer");
+    let odd: Vec<_> = deleted.elements().into_iter().filter(|part| part.error().is_err()).collect();
+    assert!(odd.is_empty(), "{topic}: {odd:?}");
 }
 
 /// A setting of a topic; `None` when there is no such topic.
@@ -134,9 +169,9 @@ pub fn read(address: &str, topic: &str) -> Vec<StoredRecord> {
     records
 }
 
-/// Whether the broker serves metadata.
-pub(super) fn has_leader(address: &str) -> bool {
-    consumer(address).fetch_metadata(None, Duration::from_secs(5)).is_ok_and(|all| !all.brokers().is_empty())
+/// How many brokers the one at `address` knows of; none while it doesn't serve.
+pub(super) fn brokers(address: &str) -> usize {
+    consumer(address).fetch_metadata(None, Duration::from_secs(5)).map_or(0, |all| all.brokers().len())
 }
 
 fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {

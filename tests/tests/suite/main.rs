@@ -22,6 +22,8 @@ mod framing;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod java;
 #[cfg(test)]
 mod local_mode;
