@@ -24,6 +24,8 @@ mod java;
 #[cfg(test)]
 mod local_mode;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod relay_faults;
