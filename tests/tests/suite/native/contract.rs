@@ -1,12 +1,14 @@
 //! The description and the route say the same: what is described comes, what comes is described.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use sluice_tests::http::{self, Answer};
 use sluice_tests::native::{PROBLEM, post, target};
+use sluice_tests::paths::repository;
 
 use super::description::{Description, Kind};
 use super::provoke::{self, Row, gzip};
@@ -74,6 +76,26 @@ fn every_example_of_a_request_is_taken_in_every_encoding() {
         }
     }
     assert_eq!(u64::try_from(values(&topic).len()).unwrap(), accepted);
+}
+
+#[test]
+fn every_curl_of_the_page_is_taken() {
+    let (proxy, topic) = proxy("page");
+    let page = std::fs::read_to_string(repository().join("docs/native-route.md")).unwrap();
+    for (name, bytes) in [("orders.ndjson", &b"{\"id\":1}\n{\"id\":2}\n"[..]), ("order.avro", b"Obj\x01")] {
+        std::fs::write(proxy.directory().join(name), bytes).unwrap();
+    }
+    let url = format!("http://{}{}", proxy.http(), target("g", "s"));
+    let commands: Vec<_> = page.split('`').filter(|code| code.starts_with("curl ")).collect();
+    for command in &commands {
+        let command = format!("{command} -sS --fail-with-body --max-time 30");
+        let mut bash = Command::new("bash");
+        let run = bash.args(["-c", &command]).env("URL", &url).current_dir(proxy.directory());
+        let output = run.output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
+    assert_eq!(commands.len(), 7, "one for each way to send");
+    assert_eq!(values(&topic).len(), 10);
 }
 
 fn parameter<'a>(description: &'a Description, name: &str) -> &'a Value {
