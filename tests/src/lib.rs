@@ -9,7 +9,7 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`document`] | configuration documents |
-//! | [`http`], [`load`] | a client that sends any bytes, and one that sends many reports |
+//! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -28,6 +28,7 @@ pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod native;
 pub mod paths;
 pub mod ports;
 pub mod process;

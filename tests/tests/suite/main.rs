@@ -28,6 +28,8 @@ mod java;
 #[cfg(test)]
 mod local_mode;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod relay_faults;
