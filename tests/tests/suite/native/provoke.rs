@@ -128,6 +128,7 @@ pub(super) fn by_state(node: &Proxy) -> Vec<Row<'_>> {
         ("no room in the files", 503, "not-stored", Box::new(full_files)),
         ("refused in part", 503, "partly-stored", Box::new(|| refused_in_part(node))),
         ("not acknowledged", 504, "unknown", Box::new(not_acknowledged)),
+        ("in trouble", 503, "breaker", Box::new(in_trouble)),
     ]
 }
 
@@ -243,6 +244,18 @@ fn not_acknowledged() -> Answer {
     let proxy = behind(&turn, |_| {});
     turn.relay.set(Fault::SwallowAnswer);
     proxy.exchange(&text("s", "one\ntwo"))
+}
+
+/// The first record that is not acknowledged in time opens its topic's breaker.
+fn in_trouble() -> Answer {
+    let turn = RelayTurn::take();
+    let proxy = behind(&turn, |_| {});
+    turn.relay.set(Fault::SwallowAnswer);
+    assert_eq!(proxy.exchange(&text("s", "one")).status, 504);
+    // Between two probes, which come a second apart, it refuses.
+    wait::for_some("a refusal", Duration::from_secs(20), || {
+        Some(proxy.exchange(&text("s", "two"))).filter(|answer| answer.status == 503)
+    })
 }
 
 /// A stream may hold an eighth of the node.
