@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Certificates, topics};
@@ -38,6 +39,12 @@ pub(super) struct Node<'a> {
     pub(super) more: &'a str,
 }
 
+/// A turn to start brokers: a start takes all the machine has, and many at once would each take minutes.
+pub(super) fn starting() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running broker; dropping it ends it and removes its data.
 #[derive(Debug)]
 pub struct Broker {
@@ -59,6 +66,7 @@ impl Broker {
     /// When it doesn't; the message ends with its log.
     #[must_use]
     pub fn start(listeners: Listeners<'_>) -> Self {
+        let _turn = starting();
         let mut broker = Self::launch(listeners, Node { id: 1, controller: ports::free(), more: "" });
         broker.wait(1);
         broker
@@ -137,6 +145,7 @@ impl Broker {
     /// # Panics
     /// When it doesn't within a minute.
     pub fn restart(&mut self) {
+        let _turn = starting();
         self.command_start();
         self.wait(1);
     }

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use super::Certificates;
-use super::broker::{Broker, Listeners, Node};
+use super::broker::{Broker, Listeners, Node, starting};
 use crate::{paths, ports};
 
 /// How many brokers.
@@ -32,6 +32,7 @@ impl Cluster {
     #[must_use]
     pub fn start(certificates: Option<&Certificates>) -> Self {
         let (listeners, controller) = (Listeners { advertise_relay: None, certificates }, ports::free());
+        let _turn = starting();
         let launch = |id| Broker::launch(listeners, Node { id, controller, more: PROPERTIES });
         let mut brokers: Vec<_> = (1..=NODES).map(launch).collect();
         brokers.iter_mut().for_each(|broker| broker.wait(NODES));

@@ -19,7 +19,7 @@ use crate::support::{RelayTurn, kafka as kafka_address, topic};
 /// Shorter than the default, so that the tests are too.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Answers that a fault of Kafka may bring, beside success.
-const IN_TROUBLE: [&str; 5] = ["busy", "no-topic", "not-stored", "partly-stored", "unknown"];
+const IN_TROUBLE: [&str; 6] = ["breaker", "busy", "no-topic", "not-stored", "partly-stored", "unknown"];
 
 fn hurried(kafka: &str, topic: &str) -> Document {
     let mut document = one_stream(kafka, topic);
