@@ -8,7 +8,8 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`document`] | configuration documents |
-//! | [`http`], [`load`] | a client that sends any bytes, and one that sends many reports |
+//! | [`http`], [`native`], [`load`] | clients that send any bytes, and one that sends many reports |
+//! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -20,11 +21,13 @@
 
 pub mod dev;
 pub mod document;
+pub mod formats;
 pub mod history;
 pub mod http;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod native;
 pub mod paths;
 pub mod ports;
 pub mod process;

@@ -7,4 +7,4 @@ mod topics;
 
 pub use broker::{Broker, Listeners, PASSWORD, USER};
 pub use certificates::Certificates;
-pub use topics::{StoredRecord, config, create, delete, read, unique_name};
+pub use topics::{StoredRecord, config, create, create_all, delete, read, unique_name};
