@@ -53,7 +53,9 @@ impl Formats {
         let errors = Log::follow(child.stderr.take().expect("piped"));
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, answers) = channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         Self { commands: child.stdin.take(), child, answers, errors }
     }
 

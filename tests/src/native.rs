@@ -67,7 +67,10 @@ pub fn accepted(answer: &Answer) -> u64 {
 pub fn refusal(answer: &Answer) -> (u16, String) {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
     let json: Value = serde_json::from_slice(&answer.body).expect("JSON");
-    assert_eq!((json["status"].as_u64(), &json["outcome"]), (Some(answer.status.into()), &"notStored".into()));
+    assert_eq!(
+        (json["status"].as_u64(), &json["outcome"]),
+        (Some(answer.status.into()), &"notStored".into())
+    );
     assert_eq!(json.get("failed"), None, "{json}");
     (answer.status, json["detail"].as_str().expect("a text").to_owned())
 }

@@ -13,8 +13,10 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
-import java.net.HttpURLConnection;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.OffsetDateTime;
@@ -43,6 +45,10 @@ public final class Formats {
     private static final ObjectMapper EVENTS =
             new ObjectMapper().registerModule(JsonFormat.getCloudEventJacksonModule());
     private static final int TIMEOUT_MS = 20_000;
+    private static final HttpClient HTTP =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    /** Bytes of a message before it says that it is full; its own default is small. */
+    private static final int CAPACITY = 1 << 24;
 
     private Formats() {}
 
@@ -89,7 +95,7 @@ public final class Formats {
 
     /** {@code snappy}, {@code created} and {@code groups} to a {@code message}. */
     private static void build(JsonNode command, ObjectNode answer) throws IOException {
-        InLongMsg message = InLongMsg.newInLongMsg(command.get("snappy").asBoolean());
+        InLongMsg message = InLongMsg.newInLongMsg(CAPACITY, command.get("snappy").asBoolean());
         for (JsonNode group : command.get("groups")) {
             for (JsonNode record : group.get("records")) {
                 if (!message.addMsg(group.get("attributes").asText(), record.binaryValue())) {
@@ -165,14 +171,14 @@ public final class Formats {
         String mode = command.get("mode").asText();
         if (mode.equals("batch")) {
             Post post = new Post(command.get("url").asText(), answer);
-            post.connection.setRequestProperty("Content-Type", "application/cloudevents-batch+json");
+            post.request.header("Content-Type", "application/cloudevents-batch+json");
             post.end(EVENTS.writeValueAsBytes(events));
             return;
         }
         for (CloudEvent event : events) {
             Post post = new Post(command.get("url").asText(), answer);
             MessageWriter<?, ?> writer =
-                    HttpMessageFactory.createWriter(post.connection::setRequestProperty, post::end);
+                    HttpMessageFactory.createWriter(post.request::header, post::end);
             if (mode.equals("binary")) {
                 writer.writeBinary(event);
             } else {
@@ -212,31 +218,27 @@ public final class Formats {
         }
     }
 
-    /** One HTTP request. */
+    /** One HTTP request. It has no header that nobody gave it. */
     private static final class Post {
-        private final HttpURLConnection connection;
+        private final HttpRequest.Builder request;
         private final ObjectNode answer;
 
-        Post(String url, ObjectNode answer) throws IOException {
+        Post(String url, ObjectNode answer) {
             this.answer = answer;
-            connection = (HttpURLConnection) URI.create(url).toURL().openConnection();
-            connection.setRequestMethod("POST");
-            connection.setDoOutput(true);
-            connection.setConnectTimeout(TIMEOUT_MS);
-            connection.setReadTimeout(TIMEOUT_MS);
+            request = HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofMillis(TIMEOUT_MS));
         }
 
         /** Sends the body and adds what was answered. */
         void end(byte[] body) {
+            request.POST(HttpRequest.BodyPublishers.ofByteArray(body == null ? new byte[0] : body));
             try {
-                connection.getOutputStream().write(body == null ? new byte[0] : body);
-                int status = connection.getResponseCode();
-                answer.withArray("/statuses").add(status);
-                byte[] text =
-                        (status < 400 ? connection.getInputStream() : connection.getErrorStream()).readAllBytes();
-                answer.withArray("/bodies").add(new String(text, StandardCharsets.UTF_8));
+                HttpResponse<String> response = HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+                answer.withArray("/statuses").add(response.statusCode());
+                answer.withArray("/bodies").add(response.body());
             } catch (IOException failure) {
                 throw new UncheckedIOException(failure);
+            } catch (InterruptedException failure) {
+                throw new IllegalStateException(failure);
             }
         }
     }
