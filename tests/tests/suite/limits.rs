@@ -15,10 +15,14 @@ use crate::support::{kafka as kafka_address, topic, values};
 
 const MIB: u64 = 1024 * 1024;
 
-/// A broker that these tests stop in its tracks, one test at a time.
+/// A broker that these tests stop in its tracks, one test at a time. Their topics are made before the first stop:
+/// for a moment after a long one it makes none.
 fn stoppable() -> MutexGuard<'static, Broker> {
-    static BROKER: LazyLock<Mutex<Broker>> =
-        LazyLock::new(|| Mutex::new(Broker::start(Listeners::default())));
+    static BROKER: LazyLock<Mutex<Broker>> = LazyLock::new(|| {
+        let broker = Broker::start(Listeners::default());
+        kafka::create_all(&broker.address(), &["paused", "heavy", "light"].map(str::to_owned));
+        Mutex::new(broker)
+    });
     BROKER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -102,10 +106,8 @@ fn a_quota_of_bytes_counts_the_records_bytes() {
 #[test]
 fn a_paused_stream_refuses_and_delivers_what_it_took_before() {
     let broker = stoppable();
-    let topic = kafka::unique_name("paused");
-    kafka::create(&broker.address(), &topic, 1, &[]);
     let document = |revision, paused| {
-        let stream = Stream { paused, ..stream("g", "s", "kafka", &topic) };
+        let stream = Stream { paused, ..stream("g", "s", "kafka", "paused") };
         Document { revision, ..on_kafka(&broker.address(), vec![stream]) }
     };
     let proxy = Proxy::start(&document(1, false));
@@ -125,7 +127,7 @@ fn a_paused_stream_refuses_and_delivers_what_it_took_before() {
     assert_eq!(proxy.report("g", "s", "still paused").0, "114");
     proxy.apply(&document(3, false));
     assert_eq!(proxy.report("g", "s", "again").0, "0");
-    let mut stored: Vec<_> = kafka::read(&broker.address(), &topic).into_iter().map(|r| r.value).collect();
+    let mut stored: Vec<_> = kafka::read(&broker.address(), "paused").into_iter().map(|r| r.value).collect();
     stored.sort();
     assert_eq!(stored, [&b"again"[..], b"taken", b"taken too"]);
 }
@@ -135,10 +137,8 @@ fn a_stream_whose_kafka_stands_still_holds_its_share_and_another_gets_in() {
     const SENT: u64 = 40;
     const BYTES: u64 = 100_000;
     let broker = stoppable();
-    let [heavy, light] = ["heavy", "light"].map(kafka::unique_name);
-    kafka::create_all(&broker.address(), &[heavy.clone(), light.clone()]);
-    let large = Stream { max_body_bytes: MIB, ..stream("g", "heavy", "kafka", &heavy) };
-    let document = on_kafka(&broker.address(), vec![large, stream("g", "light", "kafka", &light)]);
+    let large = Stream { max_body_bytes: MIB, ..stream("g", "heavy", "kafka", "heavy") };
+    let document = on_kafka(&broker.address(), vec![large, stream("g", "light", "kafka", "light")]);
     let overload = Overload { max_inflight_bytes: 16 * MIB, ..document.overload };
     let proxy = Proxy::start(&Document { overload, ..document });
     let still = Standstill::begin(&broker);
@@ -165,6 +165,6 @@ fn a_stream_whose_kafka_stands_still_holds_its_share_and_another_gets_in() {
     let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert!(refused.iter().all(|answer| native::refusal(answer).0 == 503), "{refused:?}");
     assert_eq!(taken.len() as u64, admitted);
-    assert_eq!(kafka::read(&broker.address(), &heavy).len() as u64, admitted);
+    assert_eq!(kafka::read(&broker.address(), "heavy").len() as u64, admitted);
     proxy.wait_idle();
 }

@@ -97,7 +97,7 @@ fn decompression_bombs_are_refused_and_cost_no_more_than_the_streams_limit() {
     for (encoding, bomb) in [("gzip", &gzip_bomb), ("zstd", &zstd_bomb)] {
         let request = packed("large", &[encoding], bomb);
         let peak = peak_kib(&proxy, || {
-            // More at once than the node's 64 MiB hold: the rest has to come back later.
+            // Together they are more than the node's 64 MiB: where there is no room, that is said.
             let statuses = statuses(&proxy, &request, 16, 2);
             assert!(statuses.iter().all(|status| matches!(status, 413 | 503)), "{encoding}: {statuses:?}");
             assert!(statuses.contains(&413), "{encoding}: {statuses:?}");

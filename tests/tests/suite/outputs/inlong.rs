@@ -4,6 +4,7 @@
 use sluice_tests::document::{on_kafka, stream};
 use sluice_tests::formats::{Formats, InLongMsg};
 use sluice_tests::http::{Connection, form, post};
+use sluice_tests::native::Post;
 use sluice_tests::proxy::Proxy;
 use sluice_tests::{kafka, native, paths};
 use sluice_wire::document::{Output, Stream};
@@ -84,6 +85,11 @@ fn reports() -> Vec<Sent> {
     reports
 }
 
+fn request(stream_id: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    let headers = [("Content-Type", content_type)];
+    Post { group_id: "g", stream_id, query: "dt=5", headers: &headers, body }.bytes()
+}
+
 #[test]
 fn what_is_stored_is_what_inlongs_library_writes_and_reads() {
     let topics = [topic("inlong-plain"), topic("inlong-snappy")];
@@ -94,7 +100,7 @@ fn what_is_stored_is_what_inlongs_library_writes_and_reads() {
     let mut connection = Connection::open(proxy.http());
     for (stream_id, topic, snappy) in [("plain", &topics[0], false), ("snappy", &topics[1], true)] {
         for (content_type, body, records) in &reports {
-            connection.send(&native::post(stream_id, content_type, body));
+            connection.send(&request(stream_id, content_type, body));
             assert_eq!(native::accepted(&connection.answer()), records.len() as u64);
         }
         let stored = kafka::read(&kafka_address(), topic);
@@ -102,7 +108,7 @@ fn what_is_stored_is_what_inlongs_library_writes_and_reads() {
         for (stored, (_, _, records)) in stored.iter().zip(&reports) {
             let (rt, count) = (&stored.headers["rt"], records.len());
             let attributes = format!(
-                "groupId=g&streamId={stream_id}&dt={rt}&clientIp=127.0.0.1&cnt={count}&rt={rt}&rtms={rt}"
+                "groupId=g&streamId={stream_id}&dt=5&clientIp=127.0.0.1&cnt={count}&rt={rt}&rtms={rt}"
             );
             let groups = vec![(attributes, records.clone())];
             let message = InLongMsg { created: rt.parse().unwrap(), groups };
