@@ -19,7 +19,7 @@ test: setup-test lint build ## Run every check and every suite
 lint: ## Format, lints, shell scripts
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/setup tests/kafka/*.sh tests/clients/*/*.sh
+	shellcheck -x .ci/run .ci/setup tests/*.sh tests/kafka/*.sh tests/clients/*/*.sh
 
 # All targets at once, so that binaries and tests share one build of every dependency.
 build: ## Build everything, as the tests use it

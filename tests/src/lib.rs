@@ -10,6 +10,7 @@
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`document`] | configuration documents |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -22,6 +23,7 @@
 pub mod books;
 pub mod dev;
 pub mod document;
+pub mod formats;
 pub mod history;
 pub mod http;
 pub mod inlong_msg;

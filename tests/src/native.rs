@@ -1,6 +1,8 @@
 //! Requests of the native route as bytes, and what their answers tell of each record.
 //! It reads answers as a careful producer does; that they are as described is for the suite to see.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::history::Outcome;
@@ -25,6 +27,45 @@ pub fn post(target: &str, content_type: &str, headers: &str, body: &[u8]) -> Vec
     [head.as_bytes(), body].concat()
 }
 
+/// A POST of records.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// Of the stream.
+    pub group_id: &'a str,
+    /// Of the stream.
+    pub stream_id: &'a str,
+    /// The query, as it is sent; may be empty.
+    pub query: &'a str,
+    /// Names and values, as they are sent; a content type among them.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body.
+    pub body: &'a [u8],
+}
+
+impl Post<'_> {
+    /// The request's bytes.
+    ///
+    /// # Panics
+    /// Never: a string takes all.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        let (target, query) = (target(self.group_id, self.stream_id), self.query);
+        let mut head = format!("POST {target}{mark}{query} HTTP/1.1\r\nHost: test\r\n");
+        for (name, value) in self.headers {
+            write!(head, "{name}: {value}\r\n").expect("a string takes all");
+        }
+        write!(head, "Content-Length: {}\r\n\r\n", self.body.len()).expect("a string takes all");
+        [head.as_bytes(), self.body].concat()
+    }
+}
+
+/// A POST of a body of this type to `g`/`stream_id`.
+#[must_use]
+pub fn to_stream(stream_id: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
+    post(&target("g", stream_id), content_type, "", body)
+}
+
 /// A POST of a JSON string a line, each of `size` bytes or a little more, with its id first.
 #[must_use]
 pub fn batch(target: &str, headers: &str, ids: &[String], size: usize) -> Vec<u8> {
@@ -45,6 +86,32 @@ pub fn kind(answer: &Answer) -> String {
     let problem = json(answer);
     let kind = problem["type"].as_str().and_then(|kind| kind.strip_prefix(PROBLEM));
     kind.unwrap_or_else(|| panic!("no problem: {answer:?}")).to_owned()
+}
+
+/// How many records an answer says are stored.
+///
+/// # Panics
+/// When it says something else.
+#[must_use]
+pub fn accepted(answer: &Answer) -> u64 {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    json(answer)["accepted"].as_u64().unwrap_or_else(|| panic!("{}", answer.text()))
+}
+
+/// The status and the detail of a problem of which nothing is stored.
+///
+/// # Panics
+/// When the answer is something else.
+#[must_use]
+pub fn refusal(answer: &Answer) -> (u16, String) {
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
+    let json = json(answer);
+    assert_eq!(
+        (json["status"].as_u64(), &json["outcome"]),
+        (Some(answer.status.into()), &"notStored".into())
+    );
+    assert_eq!(json.get("failed"), None, "{json}");
+    (answer.status, json["detail"].as_str().expect("a text").to_owned())
 }
 
 /// What an answer tells of each of `records` records; `None` is a request that was sent and got none.

@@ -9,4 +9,6 @@ mod topics;
 pub use broker::{Broker, Listeners, PASSWORD, USER};
 pub use certificates::Certificates;
 pub use cluster::Cluster;
-pub use topics::{StoredRecord, config, count, create, create_on, delete, delete_records, read, unique_name};
+pub use topics::{
+    StoredRecord, config, count, create, create_all, create_on, delete, delete_records, read, unique_name,
+};

@@ -78,6 +78,20 @@ fn create_as(
     wait::until("the topic has leaders", TIMEOUT, || partitions_of(&consumer, name).is_some());
 }
 
+/// Makes many topics of one partition at once.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn create_all(address: &str, names: &[String]) {
+    let topics: Vec<_> =
+        names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1))).collect();
+    let results = wait_for(admin(address).create_topics(&topics, &AdminOptions::new())).expect("an answer");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let consumer = consumer(address);
+    let led = || names.iter().all(|name| partitions_of(&consumer, name).is_some());
+    wait::until("the topics have leaders", TIMEOUT, led);
+}
+
 /// Deletes a topic.
 ///
 /// # Panics

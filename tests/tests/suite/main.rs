@@ -26,11 +26,19 @@ mod isolation;
 #[cfg(test)]
 mod java;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod local_mode;
 #[cfg(test)]
 mod native;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod overload;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod relay_faults;
 #[cfg(test)]
