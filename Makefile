@@ -31,7 +31,7 @@ unit: build ## Only the tests beside the code
 suite: setup-test build ## Only the suites against real parts: Kafka, released clients, child processes
 	$(CARGO) test --locked --workspace --test suite
 
-bench: setup-test ## Measure Sluice beside a bare hyper server
+bench: setup-test ## Measure Sluice beside a bare hyper server, and what one topic in trouble costs the others
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
 	target/release/sluice-bench
 

@@ -89,7 +89,7 @@ impl Outlet {
     pub fn submit(&self, pass: Pass, batch: Batch<'_>, delivery: &Arc<Delivery>) {
         match (self, pass) {
             (Self::Kafka(outlet), Pass::Kafka(pass)) => {
-                outlet.submit(pass, &batch.meta, &batch.messages, delivery);
+                outlet.submit(&pass, &batch.meta, &batch.messages, delivery);
             }
             (Self::File(outlet), Pass::File) => outlet.submit(batch.lines, &batch.messages, delivery),
             _ => (0..).zip(&batch.messages).for_each(|(index, message)| {

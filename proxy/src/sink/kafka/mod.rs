@@ -262,7 +262,7 @@ impl Outlet {
     }
 
     /// Hands over the messages of a report.
-    pub fn submit(&self, pass: Pass, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
+    pub fn submit(&self, pass: &Pass, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
         let tickets = (0..).zip(messages).map(|(index, message)| delivery.ticket(index, message.records));
         let place = if pass.quarantine { Place::Quarantine } else { Place::Main };
         let producer = self.connection.control.lane(place).producer.load();
