@@ -85,11 +85,19 @@ struct Report<'a> {
     stream: Option<Arc<Stream>>,
     /// Whether there is a body that nobody has read: the connection can't go on after the answer.
     unread: bool,
+    /// Whether the client sends its body only when it is asked to, which reading does.
+    asks_first: bool,
 }
 
 impl<'a> Report<'a> {
     fn new(intake: &'a Intake, headers: &HeaderMap) -> Self {
-        Self { intake, callback: None, stream: None, unread: content::has_body(headers) }
+        Self {
+            intake,
+            callback: None,
+            stream: None,
+            unread: content::has_body(headers),
+            asks_first: content::asks_first(headers),
+        }
     }
 
     /// Goes through the checks, hands the records over and waits for what they come to.
@@ -223,9 +231,10 @@ impl<'a> Report<'a> {
             .map_err(|refusal| refused(&refusal))
     }
 
-    /// Reads on to the end of a short body that nobody wanted, so that the connection can go on.
+    /// Reads on to the end of a short body that nobody wanted, so that the connection can go on. A client that
+    /// waits to be asked for it is answered instead.
     async fn pass_over(&mut self, body: impl Body<Data = Bytes> + Unpin, answer: &Answer) {
-        if self.unread && !answer.close {
+        if self.unread && !answer.close && !self.asks_first {
             self.unread = !read::to_its_end(body).await;
         }
     }

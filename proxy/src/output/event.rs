@@ -110,12 +110,11 @@ impl<'a> Event<'a> {
         let mut attributes = Attributes::new();
         for (name, value) in headers {
             let Some(name) = name.as_str().strip_prefix(PREFIX) else { continue };
-            if name == "datacontenttype" {
+            if matches!(name, "datacontenttype" | "data") {
                 return Err(EventError::Value(name.to_owned()));
             }
             let text = value.to_str().map_err(|_| EventError::Value(name.to_owned()))?;
-            let value = percent_decode(text).ok_or_else(|| EventError::Value(name.to_owned()))?;
-            attributes.insert(Cow::Borrowed(name), value);
+            attributes.insert(Cow::Borrowed(name), percent_decode(text));
         }
         let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Self::new(attributes, content_type.map(Cow::Borrowed), data)
@@ -180,23 +179,28 @@ fn is_json(content_type: &str) -> bool {
     kind.ends_with("/json") || kind.ends_with("+json")
 }
 
-/// Decodes the `%XX` of an attribute's header value; `None` where what comes out is no text.
-fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+/// Decodes the `%XX` of an attribute's header value. A `%` that begins none stands for itself, and a value that
+/// would be no text is taken as it is: not every producer encodes what the binding wants encoded.
+fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
+        return Cow::Borrowed(text);
     }
     let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let digit = |place: usize| char::from(*after.get(place)?).to_digit(16);
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(u8::try_from(high * 16 + low).unwrap_or_default());
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                out.push(*byte);
+                rest = after;
+            }
         }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
-        out.push(u8::try_from(high * 16 + low).ok()?);
     }
-    String::from_utf8(out).ok().map(Cow::Owned)
+    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]
@@ -275,6 +279,8 @@ mod tests {
         assert_eq!(event.attributes[1], (Cow::Borrowed("id"), Cow::Borrowed("a é")));
         assert_eq!(event.attributes.len(), 4);
         assert_eq!(event.content_type.as_deref(), Some("text/plain; charset=utf-8"));
+        assert_eq!(percent_decode("50% of a%20b %zz %e"), "50% of a b %zz %e");
+        assert_eq!(percent_decode("%ff"), "%ff");
         let none = HeaderMap::new();
         let missing = Event::from_headers(&none, Cow::Borrowed(b"")).unwrap_err();
         assert_eq!(missing, EventError::Missing("specversion"));
