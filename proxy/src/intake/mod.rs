@@ -7,7 +7,7 @@
 //! | `report`, `answer` | InLong's report path, check by check, and its codes as responses |
 //! | `native` | the route for everyone else |
 //! | `deliver` | from records to what became of them, for both |
-//! | `read`, `content`, `form`, `split`, `text` | what a request says (all but `read` pure) |
+//! | `read`, `content`, `form`, `request_id`, `split`, `text` | what a request says (all but `read` pure) |
 
 mod answer;
 mod connection;
@@ -18,6 +18,7 @@ mod listener;
 mod native;
 mod read;
 mod report;
+mod request_id;
 mod split;
 mod text;
 mod watched;
@@ -39,6 +40,7 @@ use crate::admit::Budget;
 use crate::catalog::Current;
 use crate::counters::Count;
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::Tracing;
 
 use connection::Peer;
 pub use listener::{Listener, bind};
@@ -56,6 +58,8 @@ pub struct Intake {
     pub node_ip: Option<IpAddr>,
     /// Counts that belong to no stream.
     pub counters: Arc<NodeCounters>,
+    /// Where spans go.
+    pub traces: Tracing,
 }
 
 /// Counts of the intake that belong to no stream.

@@ -2,15 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
 
 use super::problem::{Failed, FailedRecord, Problem, RecordOutcome, RequestOutcome};
 use crate::intake::deliver::Pending;
+use crate::intake::request_id::REQUEST_ID;
 use crate::sink::{Cause, Outcome, Verdict};
-
-/// The header that names a request.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Waits for what became of a report: the number of its records, all stored.
 ///

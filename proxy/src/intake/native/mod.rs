@@ -32,10 +32,12 @@ use super::content::has_body;
 use super::deliver::{self, Said};
 use super::form::{Field, Form};
 use super::read;
+use super::request_id;
 use super::text::integer;
 use crate::admit::Charge;
 use crate::catalog::Stream;
 use crate::output::KeyRule;
+use crate::telemetry::RequestSpan;
 
 use content::Content;
 use problem::Problem;
@@ -47,17 +49,20 @@ pub(super) const DESCRIPTION: &str = "/openapi.json";
 /// The description itself.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
-/// The longest request id taken over, in bytes.
-const MAX_REQUEST_ID: usize = 128;
-
 /// Answers a request to this route.
 pub(super) async fn records<B>(intake: &Intake, peer: &Peer, request: Request<B>) -> Response
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let (head, mut body) = request.into_parts();
-    let mut call =
-        Call { intake, stream: None, request_id: request_id(&head.headers), unread: has_body(&head.headers) };
+    let mut call = Call {
+        intake,
+        stream: None,
+        request_id: request_id(&head.headers),
+        unread: has_body(&head.headers),
+        span: intake.traces.request(&head, &peer.client),
+    };
+    call.span.known_as(&call.request_id);
     let outcome = match call.run(peer, &head, &mut body).await {
         Ok(accepted) => Ok(accepted),
         Err(problem) => {
@@ -78,6 +83,7 @@ struct Call<'a> {
     request_id: String,
     /// Whether there is a body that nobody has read: the connection can't go on after the answer.
     unread: bool,
+    span: RequestSpan,
 }
 
 impl Call<'_> {
@@ -88,6 +94,7 @@ impl Call<'_> {
     {
         self.has_room(peer)?;
         let (group_id, stream_id) = route::stream(head.uri.path()).ok_or(Problem::NoRoute)?;
+        self.span.took(route::RECORDS);
         if head.method != Method::POST {
             return Err(Problem::Method);
         }
@@ -109,9 +116,11 @@ impl Call<'_> {
                 Some(KeyRule::Parameter(name)) => query.named(name),
                 _ => None,
             },
+            span: &self.span,
         };
         let pending = deliver::submit(&stream, &said, records, charge)?;
         drop((bytes, query));
+        self.span.holds(pending.records);
         answer::outcome(pending).await
     }
 
@@ -152,7 +161,7 @@ impl Call<'_> {
     }
 
     /// Counts the outcome and makes it a response.
-    fn finish(self, outcome: Result<usize, Problem>) -> Response {
+    fn finish(mut self, outcome: Result<usize, Problem>) -> Response {
         let code = outcome.as_ref().map_or_else(Problem::code, |_| sluice_wire::code::Code::Ok);
         match &self.stream {
             Some(stream) => stream.counters.answered(code),
@@ -161,22 +170,27 @@ impl Call<'_> {
         let mut response = match outcome {
             Ok(accepted) => answer::accepted(accepted),
             Err(problem) => {
-                tracing::debug!(request_id = self.request_id, %problem, "records refused");
+                let ids = self.ids();
+                let (group_id, stream_id) = (ids.map(|ids| ids.0), ids.map(|ids| ids.1));
+                // Not the problem's words: they may quote what was sent.
+                let (request_id, code, name) = (&self.request_id, code.number(), problem.name());
+                tracing::debug!(request_id, group_id, stream_id, code, problem = name, "records refused");
                 problem.into_response(&self.request_id)
             }
         };
         answer::complete(&mut response, &self.request_id, self.unread || self.intake.lifecycle.is_draining());
+        std::mem::take(&mut self.span).answered(response.status(), code, self.ids());
         response
+    }
+
+    fn ids(&self) -> Option<(&str, &str)> {
+        self.stream.as_ref().map(|stream| (&*stream.spec.group_id, &*stream.spec.stream_id))
     }
 }
 
 /// The producer's id of the request where it has a usable one, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
-    headers
-        .get(answer::REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_graphic()))
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    request_id::given(headers).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
 /// When the records happened, as the query's `dt` says.

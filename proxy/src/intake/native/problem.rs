@@ -139,6 +139,12 @@ impl Problem {
         self.kind().2
     }
 
+    /// Its name, the same for every problem of the kind.
+    #[must_use]
+    pub(super) fn name(&self) -> &'static str {
+        self.kind().0
+    }
+
     /// Whether the connection ends with the answer: its request was not read to the end, or the node leaves.
     #[must_use]
     pub(super) fn closes(&self) -> bool {
