@@ -7,6 +7,7 @@
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
+//! | [`collector`] | an OTLP collector |
 //! | [`document`] | configuration documents |
 //! | [`http`], [`load`] | a client that sends any bytes, and one that sends many reports |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
@@ -18,6 +19,7 @@
     reason = "all of this is test code, and a test's way of failing is to panic"
 )]
 
+pub mod collector;
 pub mod dev;
 pub mod document;
 pub mod history;

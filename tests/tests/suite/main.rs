@@ -24,6 +24,8 @@ mod java;
 #[cfg(test)]
 mod local_mode;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod overload;
 #[cfg(test)]
 mod relay_faults;
@@ -35,3 +37,5 @@ mod sdk_replay;
 mod secure;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telemetry;
