@@ -19,7 +19,7 @@ test: setup-test lint build ## Run every check and every suite
 lint: ## Format, lints, shell scripts
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck .ci/run .ci/setup tests/kafka/*.sh tests/clients/*/*.sh
+	shellcheck -x .ci/run .ci/setup tests/*.sh tests/kafka/*.sh tests/clients/*/*.sh
 
 # All targets at once, so that binaries and tests share one build of every dependency.
 build: ## Build everything, as the tests use it
@@ -31,7 +31,7 @@ unit: build ## Only the tests beside the code
 suite: setup-test build ## Only the suites against real parts: Kafka, released clients, child processes
 	$(CARGO) test --locked --workspace --test suite
 
-bench: setup-test ## Measure Sluice beside a bare hyper server
+bench: setup-test ## Measure Sluice beside a bare hyper server, and what one topic in trouble costs the others
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
 	target/release/sluice-bench
 

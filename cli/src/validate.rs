@@ -7,21 +7,36 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
 use sluice_operator::local::Local;
 use sluice_operator::{ObjectRef, Problem, Reason, watch};
 
-use crate::args::Validate;
+use crate::args::{Output, Validate};
+use crate::exit::Exit;
+
+/// What is in the files given.
+#[derive(Debug, Default)]
+struct Findings {
+    /// File and resource.
+    valid: Vec<(String, ObjectRef)>,
+    /// Documents of others: file and what it is.
+    foreign: Vec<(String, String)>,
+    problems: Vec<Problem>,
+}
 
 pub(crate) fn main(args: &Validate) -> ExitCode {
-    let findings = Local::new().map_err(|error| error.to_string()).map(|local| check(local, &args.files));
-    let (good, bad) = match findings {
-        Ok(findings) => findings,
-        Err(error) => (Vec::new(), vec![format!("sluice: {error}")]),
+    let findings = match Local::new() {
+        Ok(local) => check(local, &args.files),
+        Err(error) => Findings::failed(&error),
     };
     // Whoever closed the other end does not want the lines; the exit code still tells.
-    let _ = write_lines(&mut io::stdout().lock(), &good);
-    let _ = write_lines(&mut io::stderr().lock(), &bad);
-    if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let _ = match args.output {
+        Output::Text => write_lines(&mut io::stdout().lock(), &findings.good_lines())
+            .and_then(|()| write_lines(&mut io::stderr().lock(), &findings.bad_lines())),
+        Output::Json => writeln!(io::stdout(), "{}", findings.json()),
+    };
+    let exit = if findings.is_good() { Exit::Done } else { Exit::Failed };
+    exit.into()
 }
 
 fn write_lines(to: &mut impl Write, lines: &[String]) -> io::Result<()> {
@@ -29,30 +44,69 @@ fn write_lines(to: &mut impl Write, lines: &[String]) -> io::Result<()> {
     to.flush()
 }
 
-/// A line for each good resource, and one for each problem.
-fn check(mut local: Local, files: &[PathBuf]) -> (Vec<String>, Vec<String>) {
-    let (files, unreadable) = expand(files);
+impl Findings {
+    /// Nothing could be checked.
+    fn failed(error: &impl ToString) -> Self {
+        Self { problems: vec![problem("", error.to_string())], ..Self::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.valid.is_empty() && self.foreign.is_empty() && self.problems.is_empty()
+    }
+
+    fn is_good(&self) -> bool {
+        self.problems.is_empty() && !self.is_empty()
+    }
+
+    fn good_lines(&self) -> Vec<String> {
+        let valid = self.valid.iter().map(|(file, id)| format!("{file}: {id}: valid"));
+        let foreign =
+            self.foreign.iter().map(|(file, what)| format!("{file}: {what}: not Sluice's, left alone"));
+        valid.chain(foreign).collect()
+    }
+
+    fn bad_lines(&self) -> Vec<String> {
+        if self.is_empty() {
+            return vec!["sluice: there is no resource in the files given".to_owned()];
+        }
+        self.problems.iter().map(ToString::to_string).collect()
+    }
+
+    fn json(&self) -> Value {
+        let object =
+            |id: &ObjectRef| json!({"kind": id.kind.name(), "namespace": id.namespace, "name": id.name});
+        let valid = self.valid.iter().map(|(file, id)| json!({"file": file, "object": object(id)}));
+        let foreign = self.foreign.iter().map(|(file, what)| json!({"file": file, "what": what}));
+        let problems = self.problems.iter().map(|problem| {
+            json!({"file": problem.file, "object": problem.object.as_ref().map(object), "field": problem.field,
+                "reason": format!("{:?}", problem.reason), "message": problem.message})
+        });
+        json!({
+            "ok": self.is_good(), "valid": valid.collect::<Vec<_>>(), "foreign": foreign.collect::<Vec<_>>(),
+            "problems": problems.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn problem(file: &str, message: String) -> Problem {
+    let (file, field) = (file.to_owned(), String::new());
+    Problem { file, object: None, field, reason: Reason::Unreadable, message }
+}
+
+fn check(mut local: Local, files: &[PathBuf]) -> Findings {
+    let (files, mut problems) = expand(files);
     let snapshot = watch::read_files(&files);
-    let problems: Vec<Problem> = local
-        .apply(&snapshot)
-        .problems
-        .into_iter()
-        // What is not among the files given may well be in the cluster.
-        .filter(|problem| !problem.reason.is_missing_part())
-        .collect();
+    // What is not among the files given may well be in the cluster.
+    let found =
+        local.apply(&snapshot).problems.into_iter().filter(|problem| !problem.reason.is_missing_part());
+    problems.extend(found);
     let bad: BTreeSet<(&str, &ObjectRef)> = problems
         .iter()
         .filter_map(|problem| problem.object.as_ref().map(|object| (problem.file.as_str(), object)))
         .collect();
     let fine = snapshot.objects.iter().filter(|source| !bad.contains(&(source.file.as_str(), &source.id)));
-    let mut good: Vec<String> = fine.map(|source| format!("{}: {}: valid", source.file, source.id)).collect();
-    let foreign = snapshot.foreign.iter();
-    good.extend(foreign.map(|(file, what)| format!("{file}: {what}: not Sluice's, left alone")));
-    let mut told: Vec<String> = unreadable.iter().chain(&problems).map(ToString::to_string).collect();
-    if good.is_empty() && told.is_empty() {
-        told.push("sluice: there is no resource in the files given".to_owned());
-    }
-    (good, told)
+    let valid = fine.map(|source| (source.file.clone(), source.id.clone())).collect();
+    Findings { valid, foreign: snapshot.foreign, problems }
 }
 
 /// Files as they are, directories as the files in them.
@@ -66,13 +120,7 @@ fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
         }
         match watch::list(path) {
             Ok(found) => files.extend(found),
-            Err(error) => problems.push(Problem {
-                file: path.display().to_string(),
-                object: None,
-                field: String::new(),
-                reason: Reason::Unreadable,
-                message: error.to_string(),
-            }),
+            Err(error) => problems.push(problem(&path.display().to_string(), error.to_string())),
         }
     }
     (files, problems)
@@ -94,9 +142,9 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let prefix = format!("{}/", directory.path().display());
-        let (good, bad) = check(Local::new().unwrap(), &paths);
+        let findings = check(Local::new().unwrap(), &paths);
         let short = |lines: Vec<String>| lines.iter().map(|line| line.replace(&prefix, "")).collect();
-        (short(good), short(bad))
+        (short(findings.good_lines()), short(findings.bad_lines()))
     }
 
     #[test]
@@ -137,7 +185,32 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_a_problem() {
-        let (_, bad) = check(Local::new().unwrap(), &[PathBuf::from("/nowhere/none.yaml")]);
+        let findings = check(Local::new().unwrap(), &[PathBuf::from("/nowhere/none.yaml")]);
+        let bad = findings.bad_lines();
         assert!(bad[0].starts_with("/nowhere/none.yaml: "), "{bad:?}");
+        assert!(!findings.is_good());
+    }
+
+    #[test]
+    fn files_without_a_resource_are_not_valid() {
+        let findings = check(Local::new().unwrap(), &[]);
+        assert_eq!(findings.bad_lines(), ["sluice: there is no resource in the files given"]);
+        assert_eq!((findings.is_good(), &findings.json()["ok"]), (false, &json!(false)));
+    }
+
+    #[test]
+    fn json_holds_the_parts_of_each_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.yaml");
+        fs::write(&file, format!("{FLEET}---\n{}", STREAM.replace("SPEC", "output: Avro"))).unwrap();
+        let json = check(Local::new().unwrap(), &[file]).json();
+        assert_eq!(json["ok"], json!(false));
+        assert_eq!(
+            json["valid"][0]["object"],
+            json!({"kind": "ProxyFleet", "namespace": "default", "name": "default"})
+        );
+        let problem = &json["problems"][0];
+        assert_eq!((&problem["field"], &problem["reason"]), (&json!("spec.output"), &json!("Invalid")));
+        assert_eq!(problem["object"]["name"], "orders");
     }
 }

@@ -7,6 +7,8 @@
 #   start  starts the broker              -> started PID
 #   kill   ends it as a power cut would   -> killed
 #
+# The storage was formatted for node 1; another node of a cluster takes its id from server.properties.
+#
 # When standard input ends, the test process has gone, however it went: the broker is killed (a stopped
 # one too) and DIR removed.
 set -euo pipefail
@@ -33,6 +35,12 @@ stop() {
 
 trap 'stop; rm -rf "$dir"' EXIT
 cp -r "$home/storage" "$dir/data"
+node=$(sed -n 's/^node\.id=//p' "$dir/server.properties")
+if [[ $node != 1 ]]; then
+  # Kafka makes a directory id of its own where there is none; two nodes may not share one.
+  sed -i -e "s/^node\.id=.*/node.id=$node/" -e '/^directory\.id=/d' "$dir/data/meta.properties"
+  rm -f "$dir/data/bootstrap.checkpoint"
+fi
 
 while read -r command; do
   case $command in

@@ -7,22 +7,12 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-say() { printf 'kafka: %s\n' "$*" >&2; }
+# shellcheck source=SCRIPTDIR/../cache.sh
+source "$here/../cache.sh"
 
-hash=$(cat "$here/pom.xml" "$here/log4j2.properties" "$here/install.sh" | sha256sum | cut -c1-16)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice
-home=$cache/kafka-$hash
-mkdir -p "$cache"
-
-exec 9>"$cache/kafka.lock"
-flock 9
-
-if [[ ! -d $home ]]; then
-  work=$(mktemp -d "$cache/kafka-XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-
-  say "copying the jars of $here/pom.xml from Maven"
-  mvn -B -q -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib" >&2
+fill() {
+  local work=$1
+  jars "$here/pom.xml" "$work/lib"
   cp "$here/log4j2.properties" "$work/lib/"
 
   say "formatting an empty storage"
@@ -42,9 +32,6 @@ EOF
     --add-scram 'SCRAM-SHA-256=[name=sluice,password=sluice-secret-7f3a]' \
     --add-scram 'SCRAM-SHA-512=[name=sluice,password=sluice-secret-7f3a]' >/dev/null
   rm "$work/server.properties"
+}
 
-  mv "$work" "$home"
-  trap - EXIT
-  say "ready in $home"
-fi
-printf '%s\n' "$home"
+cached kafka "$here"/{pom.xml,log4j2.properties,install.sh}

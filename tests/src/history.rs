@@ -123,7 +123,7 @@ impl History {
         if violations.is_empty() { Ok(summary) } else { Err(violations) }
     }
 
-    /// [`check`](Self::check), for values in UTF-8 whose first word is the id.
+    /// [`check`](Self::check), for values in UTF-8 whose first word is the id, as text or as a JSON string.
     ///
     /// # Panics
     /// When a promise was broken; the message shows the first twenty.
@@ -156,6 +156,7 @@ impl Tries {
 
 fn id_of(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
+    let text = text.strip_prefix('"').unwrap_or(&text);
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
@@ -232,6 +233,12 @@ mod tests {
         assert_eq!(Outcome::of(Some(&answer(r#"{"code":"119"}"#)), "0"), Unknown);
         assert_eq!(Outcome::of(Some(&answer(r#"{"code":"114"}"#)), "0"), NotStored);
         assert_eq!(Outcome::of(None, "0"), Unknown);
+    }
+
+    #[test]
+    fn an_id_is_the_first_word_of_a_text_or_of_a_json_string() {
+        let summary = history(&[("a-1", Stored), ("b-2", Stored)]).assert_holds(["a-1 ...", "\"b-2 ...\""]);
+        assert_eq!(summary.stored, 2);
     }
 
     #[test]

@@ -90,6 +90,26 @@ impl Answer {
     }
 }
 
+/// Sends one request over a connection of its own; `None` where no whole answer comes in time.
+#[must_use]
+pub fn try_exchange(address: &str, request: &[u8], within: Duration) -> Option<Answer> {
+    let address = address.parse().ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, within).ok()?;
+    stream.set_read_timeout(Some(within)).ok()?;
+    stream.write_all(request).ok()?;
+    let mut read = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        if let Some((answer, _)) = Answer::parse(&read) {
+            return Some(answer);
+        }
+        match stream.read(&mut buffer).ok()? {
+            0 => return None,
+            length => read.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
 /// A connection to a proxy.
 #[derive(Debug)]
 pub struct Connection {

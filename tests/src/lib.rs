@@ -4,12 +4,14 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`history`] | the checker: what producers were told against what a topic holds |
+//! | [`books`] | the proxies' books against their topics, for every test that drops a proxy |
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
 //! | [`document`] | configuration documents |
-//! | [`http`], [`load`] | a client that sends any bytes, and one that sends many reports |
+//! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -19,14 +21,18 @@
     reason = "all of this is test code, and a test's way of failing is to panic"
 )]
 
+pub mod books;
 pub mod collector;
 pub mod dev;
 pub mod document;
+pub mod formats;
 pub mod history;
 pub mod http;
+pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod native;
 pub mod paths;
 pub mod ports;
 pub mod process;

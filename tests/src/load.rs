@@ -1,4 +1,4 @@
-//! A client that sends many reports over many connections and keeps their history.
+//! A client that sends many reports over many connections, by either route, and keeps the history of their records.
 //! It sends no record twice: an id that came to nothing stays so.
 
 use std::collections::BTreeMap;
@@ -12,8 +12,9 @@ use tokio::sync::Barrier;
 
 use crate::history::{History, Outcome};
 use crate::http::{self, Answer};
+use crate::native;
 
-/// What to send; each report holds one record, whose first word is its id.
+/// What to send; a record's first word is its id.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// `ip:port` of the proxy.
@@ -26,6 +27,8 @@ pub struct Load {
     pub connections: usize,
     /// Reports a connection sends, unless stopped before.
     pub reports: usize,
+    /// Over the native route, so many records a report; `None`: one, over InLong's report path.
+    pub native: Option<usize>,
     /// Bytes of a record.
     pub size: usize,
     /// Each report over a connection of its own, with `Connection: close`.
@@ -43,8 +46,8 @@ pub struct Progress {
     stop: Arc<AtomicBool>,
 }
 
-/// What came of it: how often each code was answered; `""` is a request without an answer, `"-"` one that
-/// could not be sent.
+/// What came of it: how often each code was answered, over the native route each status or problem; `""` is a
+/// request without an answer, `"-"` one that could not be sent.
 pub type Codes = BTreeMap<String, usize>;
 
 impl Load {
@@ -57,6 +60,7 @@ impl Load {
             stream_id: "s".to_owned(),
             connections,
             reports,
+            native: None,
             size: 100,
             close: false,
             pause: Duration::ZERO,
@@ -151,8 +155,7 @@ impl Producer {
             if self.progress.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let id = format!("{}-{number}", self.name);
-            let code = self.send(&id).await;
+            let code = self.send(&self.ids(number)).await;
             *self.codes.entry(code).or_default() += 1;
             if !self.load.pause.is_zero() {
                 tokio::time::sleep(self.load.pause).await;
@@ -161,27 +164,48 @@ impl Producer {
         self.codes
     }
 
-    /// One report; returns its code and adds it to the history.
-    async fn send(&mut self, id: &str) -> String {
+    /// The ids of a report's records.
+    fn ids(&self, number: usize) -> Vec<String> {
+        let report = format!("{}-{number}", self.name);
+        match self.load.native {
+            None => vec![report],
+            Some(records) => (0..records).map(|record| format!("{report}-{record}")).collect(),
+        }
+    }
+
+    /// One report; returns its code and adds its records to the history.
+    async fn send(&mut self, ids: &[String]) -> String {
         let Some(mut connection) = self.connect().await else {
-            self.history.record(id, Outcome::NotStored);
+            ids.iter().for_each(|id| self.history.record(id, Outcome::NotStored));
             // Not to spin while nobody listens.
             tokio::time::sleep(Duration::from_millis(20)).await;
             return "-".to_owned();
         };
-        let answer = match connection.write_all(&self.request(id)).await {
+        let answer = match connection.write_all(&self.request(ids)).await {
             Ok(()) => tokio::time::timeout(self.load.patience, read_answer(&mut connection))
                 .await
-                .unwrap_or_else(|_| panic!("no answer for {id} within {:?}", self.load.patience)),
+                .unwrap_or_else(|_| panic!("no answer for {ids:?} within {:?}", self.load.patience)),
             Err(_) => None,
         };
-        self.history.record(id, Outcome::of(answer.as_ref(), "0"));
+        for (id, outcome) in ids.iter().zip(self.outcomes(answer.as_ref())) {
+            self.history.record(id, outcome);
+        }
         let Some(answer) = answer else { return String::new() };
         self.progress.answered.fetch_add(1, Ordering::Relaxed);
         if !self.load.close && answer.header("connection") != Some("close") {
             self.connection = Some(connection);
         }
-        answer.lenient_code().unwrap_or_else(|| format!("status {}", answer.status))
+        match self.load.native {
+            None => answer.lenient_code().unwrap_or_else(|| format!("status {}", answer.status)),
+            Some(_) => native::kind(&answer),
+        }
+    }
+
+    fn outcomes(&self, answer: Option<&Answer>) -> Vec<Outcome> {
+        match self.load.native {
+            None => vec![Outcome::of(answer, "0")],
+            Some(records) => native::outcomes(answer, records),
+        }
     }
 
     async fn connect(&mut self) -> Option<TcpStream> {
@@ -193,11 +217,14 @@ impl Producer {
         Some(connection)
     }
 
-    fn request(&self, id: &str) -> Vec<u8> {
-        let record = format!("{id} {:.<width$}", "", width = self.load.size.saturating_sub(id.len() + 1));
-        let form =
-            [("groupId", self.load.group_id.as_str()), ("streamId", &self.load.stream_id), ("body", &record)];
-        let headers = if self.load.close { "Connection: close\r\n" } else { "" };
+    fn request(&self, ids: &[String]) -> Vec<u8> {
+        let load = &self.load;
+        let headers = if load.close { "Connection: close\r\n" } else { "" };
+        let (Some(id), None) = (ids.first(), load.native) else {
+            return native::batch(&native::target(&load.group_id, &load.stream_id), headers, ids, load.size);
+        };
+        let record = format!("{id} {:.<width$}", "", width = load.size.saturating_sub(id.len() + 1));
+        let form = [("groupId", load.group_id.as_str()), ("streamId", &load.stream_id), ("body", &record)];
         http::post("/dataproxy/message", headers, &http::form(&form))
     }
 }

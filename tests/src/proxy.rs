@@ -1,15 +1,18 @@
 //! `sluice-proxy` as a child process with a document of its own.
 //! It never restarts one by itself: that a proxy goes on is for the suites to see.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sluice_wire::document::Document;
-use sluice_wire::status::{Announcement, NodeState, NodeStatus, StreamStatus};
+use sluice_wire::document::{Document, Output};
+use sluice_wire::status::{Announcement, Books, NodeState, NodeStatus, StreamStatus};
 use tempfile::TempDir;
 
+use crate::books;
 use crate::history::Outcome;
 use crate::http::{self, Answer};
 use crate::log::Log;
@@ -29,7 +32,7 @@ pub struct Builder {
     notify: Option<String>,
 }
 
-/// A running proxy; dropping it kills and reaps it and removes its directory.
+/// A running proxy; dropping it checks its books, kills and reaps it and removes its directory.
 #[derive(Debug)]
 pub struct Proxy {
     child: Child,
@@ -37,6 +40,8 @@ pub struct Proxy {
     directory: TempDir,
     announcement: Announcement,
     log: Log,
+    /// The topics it may have written to.
+    places: Mutex<BTreeMap<(String, String), Output>>,
 }
 
 impl Builder {
@@ -130,7 +135,10 @@ impl Builder {
         output.read_line(&mut line).expect("its output can be read");
         let announcement = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("{error}: announced {line:?}; {}", log.text()));
-        Proxy { child, input, directory: self.directory, announcement, log }
+        let proxy =
+            Proxy { child, input, directory: self.directory, announcement, log, places: Mutex::default() };
+        document.into_iter().for_each(|document| proxy.may_write(document));
+        proxy
     }
 }
 
@@ -185,6 +193,7 @@ impl Proxy {
 
     /// Puts a document in place by renaming, as an editor or a ConfigMap does; doesn't wait.
     pub fn publish(&self, document: &Document) {
+        self.may_write(document);
         self.publish_bytes(&serde_json::to_vec(document).expect("a document is JSON"));
     }
 
@@ -309,14 +318,42 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// `GET /books`; `None` where it has ended.
+    #[must_use]
+    pub fn books(&self) -> Option<Books> {
+        let answer = http::try_exchange(self.admin(), &http::get("/books"), Duration::from_secs(5))?;
+        serde_json::from_slice(&answer.body).ok()
+    }
+
+    /// Notes the topics of a document, to which this proxy may write from now on.
+    fn may_write(&self, document: &Document) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = books::places(document);
+        new.retain(|place, _| !places.contains_key(place));
+        books::open(new.keys());
+        places.extend(new);
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let failing = std::thread::panicking();
+        if failing {
             eprintln!("--- log of the proxy, its end ---\n{}", tail(&self.log.text(), 40));
         }
+        let runs = matches!(self.child.try_wait(), Ok(None));
+        if runs {
+            // A test may leave it stopped.
+            process::signal(self.pid(), Signal::SIGCONT);
+        }
+        let books = if runs { self.books() } else { None };
         // One that has ended by itself can't be killed, and is reaped by the wait.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !failing {
+            books::close(books.as_ref(), &self.places.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 

@@ -91,14 +91,16 @@ impl Child {
             // Ctrl-C in the terminal is for us alone: we let the proxy finish first.
             .process_group(0)
             .kill_on_drop(true);
-        if std::env::var_os("SLUICE_LOG").is_none() {
+        // Who asks for a log gets all of it.
+        let whole_log = std::env::var_os("SLUICE_LOG").is_some();
+        if !whole_log {
             command.env("SLUICE_LOG", "warn");
         }
         let failed = |source| ChildError::Spawn { program: spec.program.display().to_string(), source };
         let mut process = command.spawn().map_err(failed)?;
         let (sender, lines) = mpsc::channel(LINES_WAITING);
         if let Some(stderr) = process.stderr.take() {
-            tokio::spawn(follow(BufReader::new(stderr), sender));
+            tokio::spawn(follow(BufReader::new(stderr), sender, whole_log));
         }
         let stdin = process.stdin.take();
         let stdout = process.stdout.take().map(BufReader::new);
@@ -175,11 +177,12 @@ impl Drop for Child {
     }
 }
 
-async fn follow(mut stderr: impl AsyncBufRead + Unpin, lines: mpsc::Sender<String>) {
+async fn follow(mut stderr: impl AsyncBufRead + Unpin, lines: mpsc::Sender<String>, whole_log: bool) {
     while let Some(line) = read_line(&mut stderr).await {
-        if !line.trim().is_empty() {
+        let words = log::words(&line);
+        if !words.trim().is_empty() && (whole_log || !log::is_in_status(&words)) {
             // Full: see LINES_WAITING.
-            let _ = lines.try_send(log::words(&line));
+            let _ = lines.try_send(words);
         }
     }
 }

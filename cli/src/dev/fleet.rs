@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 use super::child::{Child, ChildError, Happening, Spec};
-use super::http;
+use crate::http;
 
 /// How long an answer of `/status` may take.
 const STATUS_WITHIN: Duration = Duration::from_secs(1);

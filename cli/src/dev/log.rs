@@ -6,6 +6,14 @@ use serde_json::{Map, Value};
 /// Fields that say where and when, not what.
 const LEFT_OUT: [&str; 6] = ["timestamp", "level", "target", "message", "span", "spans"];
 
+/// Messages about what a proxy's status holds as well, where a fleet's view tells it, once for all streams.
+const IN_STATUS: [&str; 2] = ["kafka connection in trouble", "topic takes no records"];
+
+/// Whether the line says what is told from the status anyway.
+pub(super) fn is_in_status(words: &str) -> bool {
+    IN_STATUS.iter().any(|message| words.starts_with(message))
+}
+
 /// What the line says, without time and place, so that the same trouble gives the same words again. What is
 /// no JSON, such as a panic, stays as it is.
 pub(super) fn words(line: &str) -> String {
@@ -46,6 +54,13 @@ mod tests {
     fn other_fields_are_told_by_name() {
         let line = r#"{"level":"WARN","message":"refused","sink":"kafka","attempt":3}"#;
         assert_eq!(words(line), "refused: sink kafka: attempt 3");
+    }
+
+    #[test]
+    fn what_the_status_says_too_is_known() {
+        let line = r#"{"level":"WARN","message":"topic takes no records","topic":"t","reason":"no broker"}"#;
+        assert!(is_in_status(&words(line)));
+        assert!(!is_in_status("refused: sink kafka: attempt 3"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 mod child;
 mod console;
 mod fleet;
-mod http;
+mod holder;
 mod invite;
 mod kafka;
 mod log;
@@ -19,15 +19,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use sluice_operator::local::Local;
-use sluice_operator::publish::Publisher;
 use sluice_operator::validate;
 use sluice_operator::watch::Directory;
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::args::Dev;
+use crate::nodes;
+use crate::stop::Stop;
 use console::Console;
 use session::Session;
 use supervisor::{Place, Supervisor};
@@ -53,6 +53,8 @@ enum StartError {
     Signals(io::Error),
     #[error("can't start: {0}")]
     Runtime(io::Error),
+    #[error("{0}")]
+    Taken(String),
     #[error(transparent)]
     Definitions(#[from] validate::Error),
 }
@@ -75,7 +77,7 @@ fn run(args: &Dev) -> Result<(), StartError> {
     let secrets = args.secrets.clone().unwrap_or_else(|| args.directory.join("secrets"));
     let place = Place { program, secrets, host: args.host };
     // Proxies read their configuration here; it goes away with us.
-    let documents = TempDir::with_prefix("sluice-dev-").map_err(StartError::Temporary)?;
+    let documents = TempDir::with_prefix(nodes::DIRECTORY_PREFIX).map_err(StartError::Temporary)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
     runtime.block_on(serve(args, place, &documents))
@@ -87,12 +89,13 @@ async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), Star
     let mut session = Session::new(
         Directory::new(&args.directory),
         Local::new()?,
-        Publisher::new(documents.path()),
+        documents.path().to_owned(),
         Supervisor::new(place, sender),
         args.kafka.clone().filter(|address| !address.is_empty()),
         Console::new(io::stdout()),
         events,
     );
+    session.start().map_err(StartError::Taken)?;
     session.run(stop.told()).await;
     session.leave(stop.told()).await;
     Ok(())
@@ -101,26 +104,6 @@ async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), Star
 fn proxy_beside(own: &Path) -> Result<PathBuf, StartError> {
     let program = own.with_file_name(PROXY);
     if program.is_file() { Ok(program) } else { Err(StartError::NoProxy(program)) }
-}
-
-/// Ctrl-C and SIGTERM.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits until told to stop, once more at each call.
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 #[cfg(test)]

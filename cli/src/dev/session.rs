@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sluice_operator::local::Local;
@@ -20,6 +21,7 @@ use super::fleet::Event;
 use super::kafka;
 use super::supervisor::Supervisor;
 use super::view::View;
+use crate::nodes;
 
 /// How often files are looked at.
 const POLL_EVERY: Duration = Duration::from_millis(250);
@@ -38,6 +40,8 @@ pub(super) struct Session<W> {
     local: Local,
     publisher: Publisher,
     supervisor: Supervisor,
+    /// Where nodes are noted.
+    notes: PathBuf,
     kafka: Option<String>,
     console: Console<W>,
     events: mpsc::Receiver<(FleetKey, Event)>,
@@ -54,7 +58,7 @@ impl<W: Write> Session<W> {
     pub(super) fn new(
         directory: Directory,
         local: Local,
-        publisher: Publisher,
+        documents: PathBuf,
         supervisor: Supervisor,
         kafka: Option<String>,
         console: Console<W>,
@@ -63,8 +67,9 @@ impl<W: Write> Session<W> {
         Self {
             directory,
             local,
-            publisher,
+            publisher: Publisher::new(&documents),
             supervisor,
+            notes: documents,
             kafka,
             console,
             events,
@@ -73,6 +78,20 @@ impl<W: Write> Session<W> {
             unpublished: Problems::new(),
             views: BTreeMap::new(),
         }
+    }
+
+    /// Reads what is written and starts its proxies; not if a port of theirs is taken, which a person has to
+    /// settle first. Later such a proxy is started again until the port is free.
+    pub(super) fn start(&mut self) -> Result<(), String> {
+        let Some(snapshot) = self.directory.poll() else { return Ok(()) };
+        self.resolve(&snapshot);
+        for fleet in &self.fleets {
+            if let Some(why) = self.supervisor.trouble(fleet.spec.listeners.http.port) {
+                return Err(format!("ProxyFleet {}/{}: {why}", fleet.namespace, fleet.name));
+            }
+        }
+        self.put_in_effect();
+        Ok(())
     }
 
     /// Serves until `stop`.
@@ -122,11 +141,19 @@ impl<W: Write> Session<W> {
     }
 
     fn take(&mut self, snapshot: &Snapshot) {
+        self.resolve(snapshot);
+        self.put_in_effect();
+    }
+
+    fn resolve(&mut self, snapshot: &Snapshot) {
         let resolution = self.local.apply(snapshot);
         let before = std::mem::replace(&mut self.written, by_object(&resolution.problems));
         let gone = before.keys().filter(|about| !is_written(snapshot, about));
         gone.for_each(|about| self.console.gone(about));
         self.fleets = resolution.fleets;
+    }
+
+    fn put_in_effect(&mut self) {
         if self.fleets.is_empty() && self.written.is_empty() {
             self.console.say("no fleet yet; add a file with a ProxyFleet");
         }
@@ -141,9 +168,19 @@ impl<W: Write> Session<W> {
         for key in gone {
             self.supervisor.retire(&key);
             self.views.remove(&key);
+            let (namespace, name) = &key;
+            self.console
+                .say(&format!("ProxyFleet {namespace}/{name}: no file has it any more; its proxy leaves"));
             // It lies in a directory that goes away as a whole; left behind it harms nobody.
             let _ = self.publisher.remove(&key);
         }
+        self.note_nodes();
+    }
+
+    /// For `sluice check`; without the note it takes addresses from its arguments.
+    fn note_nodes(&self) {
+        let nodes: Vec<String> = self.views.values().filter_map(View::admin).map(ToOwned::to_owned).collect();
+        let _ = nodes::note(&self.notes, &nodes);
     }
 
     fn publish(&mut self) {
@@ -175,6 +212,7 @@ impl<W: Write> Session<W> {
     }
 
     fn on(&mut self, fleet: &FleetKey, event: Event) {
+        let moves = matches!(event, Event::Up(_) | Event::Down(_) | Event::Left);
         match self.views.get_mut(fleet) {
             Some(view) => view.on(event).iter().for_each(|line| self.console.say(line)),
             // A proxy that is leaving still has its say.
@@ -183,6 +221,9 @@ impl<W: Write> Session<W> {
                     self.console.say(&format!("ProxyFleet {}/{}: {line}", fleet.0, fleet.1));
                 }
             }
+        }
+        if moves {
+            self.note_nodes();
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::child::Spec;
 use super::fleet::{Events, Phase, Runner};
+use super::holder;
 
 /// Where proxies come from and where they listen.
 #[derive(Clone, Debug)]
@@ -55,6 +56,11 @@ impl Running {
 impl Supervisor {
     pub(super) fn new(place: Place, events: Events) -> Self {
         Self { place, events, running: BTreeMap::new(), leaving: BTreeMap::new() }
+    }
+
+    /// Why no proxy could listen on the port now; nothing if one could.
+    pub(super) fn trouble(&self, port: u16) -> Option<String> {
+        holder::trouble(SocketAddr::new(self.place.host, port))
     }
 
     /// Has a proxy run for `fleet` on `port`. One on another port leaves first. `grace` is how long it may

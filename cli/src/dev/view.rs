@@ -80,6 +80,11 @@ impl View {
         Vec::new()
     }
 
+    /// `ip:port` of the running proxy's metrics.
+    pub(super) fn admin(&self) -> Option<&str> {
+        self.http.is_some().then_some(self.admin.as_str())
+    }
+
     fn gone(&mut self) {
         self.http = None;
         self.status = None;

@@ -83,9 +83,9 @@ pub struct StreamStatus {
     pub stream_id: String,
     /// Where its records go.
     pub topic: String,
-    /// Whether a report would be taken now.
+    /// Whether its topic is there and a report would be taken now.
     pub ready: bool,
-    /// What is wrong, in words a person can act on; empty when ready.
+    /// What is wrong, in words a person can act on. A ready stream has a message while its topic's breaker is open.
     #[serde(default)]
     pub message: String,
     /// Replicas of its topic's partitions, the fewest; absent where there is no topic.

@@ -97,17 +97,22 @@ fn of_spans(node: &Node) -> Vec<MetricFamily> {
 }
 
 fn of_sinks(node: &Node) -> Vec<MetricFamily> {
-    let (mut up, mut fatal) = (Vec::new(), Vec::new());
+    let (mut up, mut fatal, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for (name, sink) in node.sinks.sinks() {
         let labels = vec![label("sink", &name)];
         up.push(value(labels.clone(), u64::from(sink.status(&name).ready)));
         if let Sink::Kafka(connection) = sink {
-            fatal.push(value(labels, connection.fatal_errors()));
+            fatal.push(value(labels.clone(), connection.fatal_errors()));
+            replaced.extend(connection.replaced().map(|(reason, count)| {
+                let reason = vec![label("reason", reason.name())];
+                value([reason, labels.clone()].concat(), count)
+            }));
         }
     }
     vec![
         gauge("sluice_sink_up", "0 while the sink is in trouble; /status says which.", up),
         counter("sluice_kafka_fatal_errors_total", "Producers replaced after a fatal error.", fatal),
+        counter("sluice_kafka_producers_replaced_total", "Producers replaced, by reason.", replaced),
     ]
 }
 
@@ -136,6 +141,12 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
     };
     vec![
         gauge("sluice_stream_ready", "0 while the stream's topic is not known to be there.", ready.collect()),
+        held("sluice_stream_breaker_open", "1 while the topic is in trouble and only probed.", |s| {
+            u64::from(s.outlet.isolation().breaker_open)
+        }),
+        held("sluice_stream_quarantined", "1 while records go through a producer apart.", |s| {
+            u64::from(s.outlet.isolation().quarantined)
+        }),
         counter("sluice_reports_total", "Reports by the code of their answer; 0 is success.", reports),
         records("sluice_records_admitted_total", "Records handed to the sink.", |t| t.admitted),
         records("sluice_records_delivered_total", "Records stored.", |t| t.delivered),

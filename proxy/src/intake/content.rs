@@ -1,6 +1,6 @@
 //! What a request says its content is. Pure.
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
 /// What a request's body is to the report path.
@@ -31,6 +31,12 @@ pub(super) fn of(headers: &HeaderMap) -> Content {
 pub(super) fn has_body(headers: &HeaderMap) -> bool {
     let length = headers.get(CONTENT_LENGTH).map(HeaderValue::as_bytes);
     headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|length| length != b"0")
+}
+
+/// Whether the client sends its body only once it is asked to (`Expect: 100-continue`).
+#[must_use]
+pub(super) fn asks_first(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

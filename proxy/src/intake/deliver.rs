@@ -12,7 +12,7 @@ use super::connection::Peer;
 use crate::admit::{Charge, Full, Hold, OverQuota, PARTS, ShareFull};
 use crate::catalog::Stream;
 use crate::output::{self, KeyRule, Origin, Record, TooLong};
-use crate::sink::{Delivery, Header, Meta, Outlet, Verdict, bytes_of};
+use crate::sink::{BreakerOpen, Delivery, Header, Meta, Outlet, Verdict, bytes_of};
 use crate::telemetry::{DeliverySpan, Incoming, RequestSpan};
 
 /// How long after the sink's own timeout a report is answered at the latest.
@@ -44,6 +44,9 @@ pub(super) enum Refusal {
     /// More than the node may hold.
     #[error("the node has no room")]
     NoRoom(#[from] Full),
+    /// The topic is in trouble of its own.
+    #[error(transparent)]
+    Breaker(#[from] BreakerOpen),
 }
 
 /// What a request says of its records, beside the records.
@@ -147,11 +150,12 @@ pub(super) fn submit<'a>(
     let held = batch.held_bytes();
     let portion = Some(stream.share.take(held, charge.limit() / PARTS)?);
     charge.resize(held)?;
+    let pass = stream.outlet.admit()?;
     let hold = Hold { charge, portion };
     let (delivery, verdict) =
         Delivery::new(batch.messages(), batch.records(), Arc::clone(&stream.counters), hold);
     span.handed_over(batch.messages());
-    stream.outlet.submit(batch, &delivery);
+    stream.outlet.submit(pass, batch, &delivery);
     let limit = Duration::from_millis(stream.delivery_timeout_ms) + ANSWER_MARGIN;
     Ok(Pending { verdict, limit, records: count, members, span })
 }

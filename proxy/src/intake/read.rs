@@ -72,6 +72,10 @@ pub(super) async fn whole(
     limit: usize,
     charge: &mut Charge,
 ) -> Result<Vec<u8>, ReadError> {
+    // One whose head says that it is too long need not be sent.
+    if body.size_hint().lower() > limit as u64 {
+        return Err(ReadError::TooLong { limit });
+    }
     collect(body, charge, limit, |_| Ok(limit)).await
 }
 

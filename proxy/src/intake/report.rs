@@ -328,7 +328,7 @@ fn refused(refusal: &Refusal) -> Answer {
         Refusal::NoTopic(_) => Code::NoTopic,
         Refusal::TooLong(_) | Refusal::Headers => Code::TooLong,
         Refusal::NoRoom(_) => return Answer::new(Code::Busy),
-        Refusal::Paused | Refusal::OverQuota(_) | Refusal::Share(_) => Code::Busy,
+        Refusal::Paused | Refusal::OverQuota(_) | Refusal::Share(_) | Refusal::Breaker(_) => Code::Busy,
     };
     Answer::new(code).saying(format!("nothing was stored: {refusal}"))
 }

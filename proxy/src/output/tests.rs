@@ -45,6 +45,20 @@ fn a_report_is_the_message_that_inlong_s_own_proxy_made() {
 }
 
 #[test]
+fn records_are_the_data_that_inlong_s_own_library_made() {
+    // The ends of two messages that inlong-common 1.11.0 built of these records, as captured.
+    let plain = b"\x00\x00\x00\x0f\x00\x00\x00\x00\x03one\x00\x00\x00\x03two\x0f\x01";
+    let compressed = b"\x00\x00\x00\x11\x01\x0e\x34\x00\x00\x00\x03one\x00\x00\x00\x03two\x0f\x01";
+    for (snappy, end) in [(false, &plain[..]), (true, compressed)] {
+        let output = Output::InLongMsg { snappy };
+        let encoded = encode(output, &origin(), records(&["one", "two"]), 10_000).unwrap();
+        let (begin, found) = encoded.messages[0].value.split_at(encoded.messages[0].value.len() - end.len());
+        assert_eq!(found, end);
+        assert!(begin.ends_with(b"&cnt=2&rt=1795256882734&rtms=1795256882734"));
+    }
+}
+
+#[test]
 fn records_of_one_key_share_a_message() {
     let records = vec![keyed("a", "1"), Record::new(&b"2"[..]), keyed("a", "3"), keyed("b", "4")];
     let mut encoded = encode(SNAPPY, &origin(), records, 10_000).unwrap();

@@ -25,6 +25,25 @@ pub struct NotReady {
     pub message: String,
 }
 
+/// A stream's topic is in trouble of its own: nothing is handed to it but a probe now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the topic's breaker is open: {0}; one report a second is tried")]
+pub struct BreakerOpen(pub kafka::Why);
+
+impl BreakerOpen {
+    /// After how long to try again, in seconds.
+    pub const RETRY_AFTER: u64 = 1;
+}
+
+/// Leave to hand over one report; used up by [`Outlet::submit`], and given back when it is dropped.
+#[derive(Debug)]
+pub enum Pass {
+    /// To a topic.
+    Kafka(kafka::Pass),
+    /// To a file.
+    File,
+}
+
 /// One stream's way into its sink.
 #[derive(Clone, Debug)]
 pub enum Outlet {
@@ -54,12 +73,39 @@ impl Outlet {
         Batch { meta: *meta, messages, lines }
     }
 
-    /// Hands over a report that was made ready here. Each message is settled on `delivery` exactly once,
-    /// sooner or later.
-    pub fn submit(&self, batch: Batch<'_>, delivery: &Arc<Delivery>) {
+    /// Leave to hand over one report.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`] where the stream's topic is in trouble.
+    pub fn admit(&self) -> Result<Pass, BreakerOpen> {
         match self {
-            Self::Kafka(outlet) => outlet.submit(&batch.meta, &batch.messages, delivery),
-            Self::File(outlet) => outlet.submit(batch.lines, &batch.messages, delivery),
+            Self::Kafka(outlet) => outlet.admit().map(Pass::Kafka),
+            Self::File(_) => Ok(Pass::File),
+        }
+    }
+
+    /// Hands over a report that was made ready here. Each message is settled on `delivery` exactly once,
+    /// sooner or later; at once, as not stored, where the pass is another outlet's.
+    pub fn submit(&self, pass: Pass, batch: Batch<'_>, delivery: &Arc<Delivery>) {
+        match (self, pass) {
+            (Self::Kafka(outlet), Pass::Kafka(pass)) => {
+                outlet.submit(&pass, &batch.meta, &batch.messages, delivery);
+            }
+            (Self::File(outlet), Pass::File) => outlet.submit(batch.lines, &batch.messages, delivery),
+            _ => (0..).zip(&batch.messages).for_each(|(index, message)| {
+                delivery.ticket(index, message.records).settle(Outcome::NotStored(Cause::Busy), 0);
+            }),
+        }
+    }
+
+    /// Whether the stream's topic has its breaker open, and whether it is in quarantine.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        match self {
+            Self::Kafka(outlet) => {
+                Isolation { breaker_open: outlet.is_open(), quarantined: outlet.is_quarantined() }
+            }
+            Self::File(_) => Isolation::default(),
         }
     }
 
@@ -112,6 +158,17 @@ pub struct Health {
     pub replicas: Option<u32>,
     /// `min.insync.replicas`, where it could be read.
     pub min_insync_replicas: Option<u32>,
+    /// What is wrong although records are taken, all or some.
+    pub notice: Option<String>,
+}
+
+/// How far a stream's topic is kept apart from the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Isolation {
+    /// Reports are refused, but for probes.
+    pub breaker_open: bool,
+    /// What is taken goes through a producer apart.
+    pub quarantined: bool,
 }
 
 /// A running sink.

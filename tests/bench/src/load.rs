@@ -107,7 +107,9 @@ async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
         assert!(read > 0, "the connection ended before its answer");
         // Every answer measured here is one line of JSON.
         if buffer.ends_with(b"}") {
-            return buffer.windows(10).any(|part| part == br#""code":"0""#);
+            return [&br#""code":"0""#[..], br#"{"accepted""#]
+                .into_iter()
+                .any(|success| buffer.windows(success.len()).any(|part| part == success));
         }
     }
 }

@@ -9,8 +9,11 @@
 )]
 
 mod bare;
+mod batches;
 mod cpu;
+mod isolation;
 mod load;
+mod raw;
 mod rounds;
 
 use std::time::Duration;
@@ -38,20 +41,41 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures only what one topic in trouble costs the others.
+    Isolation,
     /// Serves as the bare server, until standard input ends.
     #[command(hide = true)]
     Bare,
+    /// Sends as librdkafka alone, until standard input ends.
+    #[command(hide = true)]
+    Raw(raw::Args),
+    /// Only single reports, beside a bare hyper server.
+    Reports,
+    /// Only NDJSON batches, beside librdkafka alone.
+    Batches,
 }
 
 fn main() {
     let args = Args::parse();
-    match args.command {
-        Some(Command::Bare) => bare::serve(),
-        None => rounds::run(&rounds::Plan {
-            length: Duration::from_secs(args.seconds),
+    let length = Duration::from_secs(args.seconds);
+    let reports = || {
+        rounds::run(&rounds::Plan {
+            length,
             rounds: args.rounds,
             rate: args.rate,
             connections: args.connections,
-        }),
+        });
+    };
+    match &args.command {
+        Some(Command::Bare) => bare::serve(),
+        Some(Command::Raw(args)) => raw::send(args),
+        Some(Command::Reports) => reports(),
+        Some(Command::Batches) => batches::run(length, args.rounds),
+        Some(Command::Isolation) => isolation::run(),
+        None => {
+            reports();
+            batches::run(length, args.rounds);
+            isolation::run();
+        }
     }
 }

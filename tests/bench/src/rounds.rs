@@ -134,7 +134,7 @@ fn summary(servers: &[Server; 2], numbers: &[Numbers; 2], plan: &Plan, rss_kib: 
     );
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Certificates, topics};
@@ -25,6 +26,23 @@ pub struct Listeners<'a> {
     pub advertise_relay: Option<u16>,
     /// A `SASL_SSL` listener (PLAIN and SCRAM) and one for TLS client certificates.
     pub certificates: Option<&'a Certificates>,
+}
+
+/// A node's place in its cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    /// From 1; the first is the controller too.
+    pub(super) id: usize,
+    /// The controller's port.
+    pub(super) controller: u16,
+    /// Further lines of its properties.
+    pub(super) more: &'a str,
+}
+
+/// A turn to start brokers: a start takes all the machine has, and many at once would each take minutes.
+pub(super) fn starting() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A running broker; dropping it ends it and removes its data.
@@ -48,12 +66,21 @@ impl Broker {
     /// When it doesn't; the message ends with its log.
     #[must_use]
     pub fn start(listeners: Listeners<'_>) -> Self {
+        let _turn = starting();
+        let mut broker = Self::launch(listeners, Node { id: 1, controller: ports::free(), more: "" });
+        broker.wait(1);
+        broker
+    }
+
+    /// Starts a node on free ports and waits for nothing.
+    pub(super) fn launch(listeners: Listeners<'_>, node: Node<'_>) -> Self {
         let home = paths::installed("tests/kafka/install.sh");
         let directory =
             tempfile::Builder::new().prefix("sluice-kafka-").tempdir().expect("a directory").keep();
-        let [plain, relayed, sasl, mutual, controller] = std::array::from_fn(|_| ports::free());
-        let mut properties = properties(&directory, plain, controller);
+        let [plain, relayed, sasl, mutual] = std::array::from_fn(|_| ports::free());
+        let mut properties = properties(&directory, plain, node);
         extend(&mut properties, listeners, &directory, [relayed, sasl, mutual]);
+        properties.push_str(node.more);
         std::fs::write(directory.join("server.properties"), properties).expect("a file");
         let mut wrapper = Command::new(paths::repository().join("tests/kafka/broker.sh"))
             .args([&home, &directory])
@@ -67,7 +94,7 @@ impl Broker {
         let replies = BufReader::new(wrapper.stdout.take().expect("piped"));
         let mut broker =
             Self { wrapper, commands, replies, pid: None, directory, plain, relayed, sasl, mutual };
-        broker.restart();
+        broker.command_start();
         broker
     }
 
@@ -118,12 +145,22 @@ impl Broker {
     /// # Panics
     /// When it doesn't within a minute.
     pub fn restart(&mut self) {
+        let _turn = starting();
+        self.command_start();
+        self.wait(1);
+    }
+
+    fn command_start(&mut self) {
         let reply = self.command("start");
         self.pid = reply.strip_prefix("started ").and_then(|pid| pid.parse().ok());
         assert!(self.pid.is_some(), "broker.sh said {reply:?}");
+    }
+
+    /// Waits until it serves and knows of so many brokers.
+    pub(super) fn wait(&mut self, brokers: usize) {
         let address = self.address();
         let serves = wait::holds(Duration::from_secs(60), || {
-            TcpStream::connect(&address).is_ok() && topics::has_leader(&address)
+            TcpStream::connect(&address).is_ok() && topics::brokers(&address) >= brokers
         });
         assert!(serves, "the broker doesn't serve: {}", self.log());
     }
@@ -159,11 +196,16 @@ impl Drop for Broker {
     }
 }
 
-fn properties(directory: &Path, plain: u16, controller: u16) -> String {
+fn properties(directory: &Path, plain: u16, node: Node<'_>) -> String {
     let data = directory.join("data");
+    let Node { id, controller, .. } = node;
+    let (roles, listener) = match id {
+        1 => ("broker,controller", format!("CONTROLLER://127.0.0.1:{controller},")),
+        _ => ("broker", String::new()),
+    };
     format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
+        "process.roles={roles}\n\
+         node.id={id}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAIN\n\
@@ -176,7 +218,7 @@ fn properties(directory: &Path, plain: u16, controller: u16) -> String {
          auto.create.topics.enable=false\n\
          num.network.threads=2\n\
          num.io.threads=2\n\
-         listeners=CONTROLLER://127.0.0.1:{controller},PLAIN://127.0.0.1:{plain}",
+         listeners={listener}PLAIN://127.0.0.1:{plain}",
         data.display()
     )
 }

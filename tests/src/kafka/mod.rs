@@ -3,8 +3,12 @@
 
 mod broker;
 mod certificates;
+mod cluster;
 mod topics;
 
 pub use broker::{Broker, Listeners, PASSWORD, USER};
 pub use certificates::Certificates;
-pub use topics::{StoredRecord, config, create, delete, read, unique_name};
+pub use cluster::Cluster;
+pub use topics::{
+    StoredRecord, config, count, create, create_all, create_on, delete, delete_records, read, unique_name,
+};

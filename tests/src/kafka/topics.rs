@@ -15,9 +15,11 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::wait;
+use crate::{books, wait};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a broker that may be gone is asked.
+const BRIEFLY: Duration = Duration::from_secs(3);
 
 /// A record as it lies in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +50,26 @@ pub fn unique_name(prefix: &str) -> String {
 /// # Panics
 /// When Kafka refuses.
 pub fn create(address: &str, name: &str, partitions: i32, config: &[(&str, &str)]) {
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    create_as(address, name, partitions, TopicReplication::Fixed(1), config);
+}
+
+/// Makes a topic whose partitions lie on the nodes named, the leader first, and waits until it has leaders.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn create_on(address: &str, name: &str, nodes: &[&[i32]]) {
+    let partitions = i32::try_from(nodes.len()).expect("few partitions");
+    create_as(address, name, partitions, TopicReplication::Variable(nodes), &[]);
+}
+
+fn create_as(
+    address: &str,
+    name: &str,
+    partitions: i32,
+    replication: TopicReplication<'_>,
+    config: &[(&str, &str)],
+) {
+    let topic = NewTopic::new(name, partitions, replication);
     let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let admin = admin(address);
     let results = wait_for(admin.create_topics([&topic], &AdminOptions::new())).expect("an answer");
@@ -57,13 +78,44 @@ pub fn create(address: &str, name: &str, partitions: i32, config: &[(&str, &str)
     wait::until("the topic has leaders", TIMEOUT, || partitions_of(&consumer, name).is_some());
 }
 
+/// Makes many topics of one partition at once.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn create_all(address: &str, names: &[String]) {
+    let topics: Vec<_> =
+        names.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1))).collect();
+    let results = wait_for(admin(address).create_topics(&topics, &AdminOptions::new())).expect("an answer");
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    let consumer = consumer(address);
+    let led = || names.iter().all(|name| partitions_of(&consumer, name).is_some());
+    wait::until("the topics have leaders", TIMEOUT, led);
+}
+
 /// Deletes a topic.
 ///
 /// # Panics
 /// When Kafka refuses.
 pub fn delete(address: &str, name: &str) {
+    books::cut(name);
     let results = wait_for(admin(address).delete_topics(&[name], &AdminOptions::new())).expect("an answer");
     assert!(results.iter().all(Result::is_ok), "{name}: {results:?}");
+}
+
+/// Deletes what a topic holds now, as retention does; the topic stays.
+///
+/// # Panics
+/// When Kafka refuses.
+pub fn delete_records(address: &str, topic: &str) {
+    books::cut(topic);
+    let consumer = consumer(address);
+    let mut ends = TopicPartitionList::new();
+    for partition in partitions_of(&consumer, topic).expect("the topic has leaders") {
+        ends.add_partition_offset(topic, partition, Offset::End).expect("a new partition");
+    }
+    let deleted = wait_for(admin(address).delete_records(&ends, &AdminOptions::new())).expect("an answer");
+    let odd: Vec<_> = deleted.elements().into_iter().filter(|part| part.error().is_err()).collect();
+    assert!(odd.is_empty(), "{topic}: {odd:?}");
 }
 
 /// A setting of a topic; `None` when there is no such topic.
@@ -77,6 +129,21 @@ pub fn config(address: &str, topic: &str, key: &str) -> Option<String> {
     let answers = wait_for(admin.describe_configs([&resource], &AdminOptions::new())).expect("an answer");
     let resource = answers.into_iter().next()?.ok()?;
     resource.get(key)?.value.clone()
+}
+
+/// How many records a topic holds; `None` where it can't be asked, or there is no such topic.
+#[must_use]
+pub fn count(address: &str, topic: &str) -> Option<u64> {
+    let consumer = consumer(address);
+    let metadata = consumer.fetch_metadata(Some(topic), BRIEFLY).ok()?;
+    let topic_metadata = metadata.topics().first().filter(|topic| topic.error().is_none())?;
+    let partitions = topic_metadata.partitions().iter();
+    partitions
+        .map(|partition| {
+            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), TIMEOUT).ok()?;
+            u64::try_from(high - low).ok()
+        })
+        .sum()
 }
 
 /// All of a topic, from its first record to its end at the time of the call.
@@ -116,9 +183,9 @@ pub fn read(address: &str, topic: &str) -> Vec<StoredRecord> {
     records
 }
 
-/// Whether the broker serves metadata.
-pub(super) fn has_leader(address: &str) -> bool {
-    consumer(address).fetch_metadata(None, Duration::from_secs(5)).is_ok_and(|all| !all.brokers().is_empty())
+/// How many brokers the one at `address` knows of; none while it doesn't serve.
+pub(super) fn brokers(address: &str) -> usize {
+    consumer(address).fetch_metadata(None, Duration::from_secs(5)).map_or(0, |all| all.brokers().len())
 }
 
 fn stored(message: &BorrowedMessage<'_>) -> StoredRecord {

@@ -1,7 +1,7 @@
 //! The file sink: one line a record, synced before the answer, cut where it was torn, never past its limit.
 //! The layout read here is what people's scripts read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use sluice_tests::wait;
 use sluice_wire::document::{Document, SinkKind, Stream};
 use tempfile::TempDir;
 
+use crate::support::{lines, segments};
+
 fn on_files(directory: &Path, max_bytes: u64) -> Document {
     let mut sink = file_sink("local", directory);
     if let SinkKind::File(file) = &mut sink.kind {
@@ -27,20 +29,6 @@ fn on_files(directory: &Path, max_bytes: u64) -> Document {
 fn start() -> (Proxy, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     (Proxy::start(&on_files(directory.path(), 1 << 30)), directory)
-}
-
-fn segments(directory: &Path, stream_id: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(directory.join("g").join(stream_id)) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-}
-
-fn lines(directory: &Path, stream_id: &str) -> Vec<Value> {
-    let texts = segments(directory, stream_id).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
-    let texts: Vec<_> = texts.collect();
-    assert!(texts.iter().all(|text| text.is_empty() || text.ends_with('\n')), "no torn line");
-    texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn values(directory: &Path) -> Vec<String> {

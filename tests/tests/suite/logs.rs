@@ -8,7 +8,7 @@ use sluice_tests::document::{kafka_sink, on_kafka, stream};
 use sluice_tests::http::{form, post, report};
 use sluice_tests::process::Signal;
 use sluice_tests::proxy::{Builder, Proxy};
-use sluice_tests::{kafka, paths};
+use sluice_tests::{kafka, native, paths};
 use sluice_wire::document::{Document, KafkaSink, Sasl, SaslMechanism, Stream};
 
 use crate::support::{kafka as kafka_address, proxy as plain, topic};
@@ -75,13 +75,11 @@ fn streams() -> Document {
 }
 
 /// A request to the native route with marked headers.
-fn native(stream_id: &str, content: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!(
-        "POST /v1/groups/g/streams/{stream_id}/records?x={MARK} HTTP/1.1\r\nHost: t\r\nContent-Type: {content}\r\n\
-         Authorization: Bearer {MARK}\r\nX-Other: {MARK}\r\nX-Request-Id: native-1\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+fn post_native(stream_id: &str, content: &str, headers: &str, body: &str) -> Vec<u8> {
+    let target = format!("{}?x={MARK}", native::target("g", stream_id));
+    let own =
+        format!("Authorization: Bearer {MARK}\r\nX-Other: {MARK}\r\nX-Request-Id: native-1\r\n{headers}");
+    native::post(&target, content, &own, body.as_bytes())
 }
 
 /// Requests to the native route, and the statuses that they may get.
@@ -93,22 +91,22 @@ fn native_requests() -> Vec<(Vec<u8>, &'static [u16])> {
     let long = format!("{MARK}{}", "x".repeat(70_000));
     let listed = format!("x-listed: {MARK}{}\r\n", "x".repeat(9_000));
     vec![
-        (native("s", json, "", &broken), &[400]),
-        (native("s", event, "", &attribute), &[400]),
-        (native("s", "application/x-ndjson", "", &broken), &[400]),
-        (native("s", &format!("text/{MARK}"), "", MARK), &[415]),
-        (native("s", text, &format!("Content-Encoding: {MARK}\r\n"), MARK), &[415]),
-        (native("s", text, "Content-Encoding: gzip\r\n", MARK), &[400]),
-        (native("s", text, "", &long), &[413]),
-        (native("s", text, &listed, MARK), &[431]),
-        (native("none", text, "", MARK), &[404]),
-        (native("paused", text, "", MARK), &[503]),
-        (native("missing", text, "", MARK), &[503]),
-        (native("locked", text, "", MARK), &[503]),
-        (native("slow", text, "", &format!("{MARK}\n{MARK}\n{MARK}")), &[200]),
-        (native("slow", text, "", MARK), &[429]),
-        (native("compacted", text, "", MARK), &[503, 504]),
-        (native("s", text, "", MARK), &[200]),
+        (post_native("s", json, "", &broken), &[400]),
+        (post_native("s", event, "", &attribute), &[400]),
+        (post_native("s", "application/x-ndjson", "", &broken), &[400]),
+        (post_native("s", &format!("text/{MARK}"), "", MARK), &[415]),
+        (post_native("s", text, &format!("Content-Encoding: {MARK}\r\n"), MARK), &[415]),
+        (post_native("s", text, "Content-Encoding: gzip\r\n", MARK), &[400]),
+        (post_native("s", text, "", &long), &[413]),
+        (post_native("s", text, &listed, MARK), &[431]),
+        (post_native("none", text, "", MARK), &[404]),
+        (post_native("paused", text, "", MARK), &[503]),
+        (post_native("missing", text, "", MARK), &[503]),
+        (post_native("locked", text, "", MARK), &[503]),
+        (post_native("slow", text, "", &format!("{MARK}\n{MARK}\n{MARK}")), &[200]),
+        (post_native("slow", text, "", MARK), &[429]),
+        (post_native("compacted", text, "", MARK), &[503, 504]),
+        (post_native("s", text, "", MARK), &[200]),
     ]
 }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod curl;
 #[cfg(test)]
 mod delivery;
@@ -20,13 +22,25 @@ mod framing;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod java;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod local_mode;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod overload;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod relay_faults;
 #[cfg(test)]

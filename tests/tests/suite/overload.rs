@@ -3,7 +3,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sluice_tests::document::{one_stream, stream};
@@ -17,7 +17,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::{kafka as kafka_address, machine, topic};
+use crate::support::{kafka as kafka_address, machine, peak_kib, topic};
 
 const MIB: u64 = 1024 * 1024;
 /// What a proxy takes beside the bytes in flight: itself, librdkafka, connections, what malloc keeps back.
@@ -31,24 +31,6 @@ const WAITING_KIB: u64 = 15;
 fn limited(mut document: Document, inflight: u64) -> Document {
     document.overload = Overload { max_inflight_bytes: inflight, ..document.overload };
     document
-}
-
-/// Runs `work` while watching the proxy's memory; returns the most it took, KiB.
-fn peak_kib(proxy: &Proxy, work: impl FnOnce()) -> u64 {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            let mut peak = 0;
-            while !done.load(Ordering::Relaxed) {
-                peak = peak.max(proxy.rss_kib());
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            peak
-        });
-        work();
-        done.store(true, Ordering::Relaxed);
-        watch.join().unwrap()
-    })
 }
 
 fn runtime() -> tokio::runtime::Runtime {

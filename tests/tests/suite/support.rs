@@ -1,9 +1,14 @@
 //! What several suites share: one broker behind a relay, topics on it, and turns for what needs the machine.
 //! No expectation stands here.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use serde_json::Value;
 use sluice_tests::document::one_stream;
+use sluice_tests::formats::Formats;
 use sluice_tests::kafka::{self, Broker, Listeners};
 use sluice_tests::proxy::Proxy;
 use sluice_tests::relay::{Fault, Relay};
@@ -71,4 +76,44 @@ pub(crate) fn values(topic: &str) -> Vec<String> {
 pub(crate) fn proxy(prefix: &str) -> (Proxy, String) {
     let topic = topic(prefix);
     (Proxy::start(&one_stream(&kafka(), &topic)), topic)
+}
+
+/// The JVM of this test binary that reads and writes our formats, for one command at a time.
+pub(crate) fn formats() -> MutexGuard<'static, Formats> {
+    static FORMATS: LazyLock<Mutex<Formats>> = LazyLock::new(|| Mutex::new(Formats::start()));
+    FORMATS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The files of the stream `g`/`stream_id` below a file sink's directory, in their order.
+pub(crate) fn segments(directory: &Path, stream_id: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory.join("g").join(stream_id)) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Their lines.
+pub(crate) fn lines(directory: &Path, stream_id: &str) -> Vec<Value> {
+    let texts = segments(directory, stream_id).into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let texts: Vec<_> = texts.collect();
+    assert!(texts.iter().all(|text| text.is_empty() || text.ends_with('\n')), "no torn line");
+    texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Runs `work` while watching the proxy's memory; returns the most it took, KiB.
+pub(crate) fn peak_kib(proxy: &Proxy, work: impl FnOnce()) -> u64 {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(Ordering::Relaxed) {
+                peak = peak.max(proxy.rss_kib());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            peak
+        });
+        work();
+        done.store(true, Ordering::Relaxed);
+        watch.join().unwrap()
+    })
 }

@@ -7,6 +7,7 @@ use sluice_tests::collector::{Arrived, Collector, hex};
 use sluice_tests::document::one_stream;
 use sluice_tests::http::{form, post};
 use sluice_tests::kafka;
+use sluice_tests::native::post as post_native;
 use sluice_tests::process::Signal;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::{ports, wait};
@@ -24,13 +25,8 @@ fn parent(trace: &str, flags: &str) -> String {
     format!("traceparent: 00-{trace}-{CALLER}-{flags}\r\ntracestate: a=1,b=2\r\n")
 }
 
-/// A POST of text to the native route; `headers` are whole lines.
 fn native(headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "POST {RECORDS} HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+    post_native(RECORDS, "text/plain", headers, body.as_bytes())
 }
 
 fn inlong(headers: &str, body: &str) -> Vec<u8> {

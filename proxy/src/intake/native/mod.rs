@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use super::Intake;
 use super::connection::Peer;
-use super::content::has_body;
+use super::content::{asks_first, has_body};
 use super::deliver::{self, Said};
 use super::form::{Field, Form};
 use super::read;
@@ -66,8 +66,9 @@ where
     let outcome = match call.run(peer, &head, &mut body).await {
         Ok(accepted) => Ok(accepted),
         Err(problem) => {
-            // A short body that nobody wanted is read to its end, so that the connection can go on.
-            if call.unread && !problem.closes() {
+            // A short body that nobody wanted is read to its end, so that the connection can go on. A client that
+            // waits to be asked for it is told so instead: reading would ask.
+            if call.unread && !problem.closes() && !asks_first(&head.headers) {
                 call.unread = !read::to_its_end(body).await;
             }
             Err(problem)
@@ -100,6 +101,7 @@ impl Call<'_> {
         }
         let content = Content::of(&head.headers)?;
         let query = Form::decode(head.uri.query().unwrap_or_default().as_bytes().to_vec())?;
+        let event_time = event_time(&query)?;
         let stream = self.find(&group_id, &stream_id)?;
         deliver::open(&stream)?;
         let mut charge = self.intake.budget.open();
@@ -108,7 +110,7 @@ impl Call<'_> {
         let said = Said {
             peer,
             headers: &head.headers,
-            event_time: event_time(&query)?,
+            event_time,
             declared: None,
             audit_version: None,
             content_type: content.kind.of_a_record(),

@@ -242,6 +242,9 @@ fn of_refusal(refusal: &Refusal) -> Kind {
         ),
         Refusal::OverQuota(_) => ("quota", S::TOO_MANY_REQUESTS, Code::Busy, "Over the stream's quota"),
         Refusal::Share(_) | Refusal::NoRoom(_) => BUSY,
+        Refusal::Breaker(_) => {
+            ("breaker", S::SERVICE_UNAVAILABLE, Code::Busy, "The stream's topic is in trouble")
+        }
     }
 }
 

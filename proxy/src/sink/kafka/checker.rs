@@ -16,9 +16,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::util::Timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::BATCH_BYTES;
 use super::context::{Context, Shared};
+use super::control::Control;
 use super::topics::{Seen, Topic, Wanted};
-use super::{BATCH_BYTES, Control};
 
 /// Between two checks of a topic that is not in order.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -104,7 +105,7 @@ impl Checker {
         if topics.is_empty() {
             return true;
         }
-        let context = Context { shared: Arc::clone(&self.shared), courier: None };
+        let context = Context { shared: Arc::clone(&self.shared), courier: None, pulse: Arc::default() };
         let admin = match Admin::from_config_and_context(&self.config, context) {
             Ok(admin) => Arc::new(admin),
             Err(error) => {
@@ -144,7 +145,7 @@ impl Checker {
         let bound = known.chain(new).min().map_or(BATCH_BYTES, |smallest| smallest.clamp(1, BATCH_BYTES));
         self.control.batch_bytes.store(bound, Ordering::Relaxed);
         let begin = Instant::now();
-        while self.control.batch_in_effect.load(Ordering::Relaxed) != bound && begin.elapsed() < PATIENCE {
+        while !self.control.has_batches_of(bound) && begin.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

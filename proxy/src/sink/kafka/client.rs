@@ -1,14 +1,20 @@
 //! The librdkafka configuration of a connection: what the product sets, what the fleet may set, and
 //! the Secrets. See `docs/kafka.md` for why each is what it is.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 use sluice_wire::document::KafkaSink;
 
 use super::outcome::RETRY_BACKOFF;
 use crate::secrets::{SecretError, Secrets};
 
-/// How long a broker may take over one produce request, in milliseconds.
-const REQUEST_TIMEOUT_MS: u64 = 3_000;
+/// How long a broker may take over one produce request, in milliseconds, and what part of the delivery timeout at
+/// most. All that time it answers nothing else on the connection, and five requests may wait there.
+const REQUEST_TIMEOUT_MS: u64 = 800;
+const REQUEST_TIMEOUT_PART: u64 = 10;
+/// How long a broker may say nothing at all, in milliseconds: longer than five requests one after the other.
+const SOCKET_TIMEOUT_MS: u64 = 5_000;
 /// Room beside the longest body for key, headers and framing of one record, in bytes.
 pub(crate) const RECORD_ROOM: u64 = 64 << 10;
 
@@ -30,7 +36,7 @@ pub(super) fn connect(sink: &KafkaSink, secrets: &Secrets) -> Result<ClientConfi
         .set("allow.auto.create.topics", "false")
         .set("socket.nagle.disable", "true")
         .set("socket.keepalive.enable", "true")
-        .set("socket.timeout.ms", (REQUEST_TIMEOUT_MS + 2_000).to_string())
+        .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string())
         .set("socket.connection.setup.timeout.ms", "5000")
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "2000")
@@ -63,6 +69,11 @@ pub(super) fn connect(sink: &KafkaSink, secrets: &Secrets) -> Result<ClientConfi
     Ok(config)
 }
 
+/// How long a broker may take over one produce request.
+pub(super) fn request_timeout(sink: &KafkaSink) -> Duration {
+    Duration::from_millis(REQUEST_TIMEOUT_MS.min(sink.delivery_timeout_ms / REQUEST_TIMEOUT_PART).max(1))
+}
+
 /// The producer's properties on top of [`connect`]'s. `batch_bytes` bounds a batch of several records.
 pub(super) fn producer(
     mut config: ClientConfig,
@@ -84,7 +95,7 @@ pub(super) fn producer(
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", timeout.to_string())
-        .set("request.timeout.ms", REQUEST_TIMEOUT_MS.min(timeout).to_string())
+        .set("request.timeout.ms", request_timeout(sink).as_millis().to_string())
         .set("message.max.bytes", longest.to_string())
         .set("batch.size", batch_bytes.to_string())
         .set("sticky.partitioning.linger.ms", "10")
@@ -131,6 +142,32 @@ mod tests {
         let config = built(&slow);
         assert_eq!(config.get("linger.ms"), Some("20"));
         assert_eq!(config.get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn one_topic_can_not_hold_a_connection_until_others_time_out() {
+        for timeout in [1_000, 3_000, 8_000, 60_000] {
+            let sink = KafkaSink { delivery_timeout_ms: timeout, ..sink() };
+            let hold = request_timeout(&sink) * 5;
+            assert!(hold <= Duration::from_millis(timeout) / 2, "{timeout}");
+            assert!(hold < Duration::from_millis(SOCKET_TIMEOUT_MS), "{timeout}");
+        }
+    }
+
+    #[test]
+    fn each_producers_queue_lies_above_what_the_budget_admits() {
+        for inflight_bytes in [1 << 20, 64 << 20, 1 << 30] {
+            let config = producer(
+                connect(&sink(), &Secrets::default()).unwrap(),
+                &sink(),
+                Capacity { inflight_bytes, longest_body: 20 << 20 },
+                1_000_000,
+            );
+            let number = |key| config.get(key).unwrap().parse::<u64>().unwrap();
+            // A message is charged its bytes and 1 KiB, so both bounds are above all that are admitted at once.
+            assert!(number("queue.buffering.max.messages") > inflight_bytes / crate::sink::RECORD_OVERHEAD);
+            assert!(number("queue.buffering.max.kbytes") > inflight_bytes / 1_024);
+        }
     }
 
     #[test]

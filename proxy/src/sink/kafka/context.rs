@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -12,29 +12,37 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Notify;
 
+use super::ages::{Clock, Slot};
 use super::courier::Courier;
+use super::guard::Probe;
 use super::outcome;
-use super::topics::Topics;
+use super::topics::{Topic, Topics};
 use crate::sink::{Outcome, Ticket};
 
 /// What a connection's producer, its topic checks and the outside see of each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sink: String,
+    /// The time that records' ages are told in.
+    pub(super) clock: Clock,
     pub(super) topics: Topics,
     /// Rung when a topic wants a check.
     pub(super) check: Notify,
     trouble: Mutex<Option<String>>,
-    /// Whether a record was stored, and whether one timed out, since these were last asked.
-    pub(super) stored: AtomicBool,
-    pub(super) timed_out: AtomicBool,
     /// Whether there is trouble, to be seen without a lock on every delivery.
     troubled: AtomicBool,
 }
 
 impl Shared {
-    pub(super) fn new(sink: &str) -> Self {
-        Self { sink: sink.to_owned(), ..Self::default() }
+    pub(super) fn new(sink: &str, delivery_timeout: Duration) -> Self {
+        Self {
+            sink: sink.to_owned(),
+            clock: Clock::new(delivery_timeout),
+            topics: Topics::default(),
+            check: Notify::new(),
+            trouble: Mutex::default(),
+            troubled: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -73,13 +81,24 @@ impl Shared {
 }
 
 /// The trouble of a connection over which nothing comes back.
-const NOT_IN_TIME: &str = "records are not acknowledged in time";
+pub(super) const NOT_IN_TIME: &str = "records are not acknowledged in time";
+
+/// Whether a producer's records are stored, and whether they time out, since this was last asked.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    pub(super) stored: AtomicBool,
+    pub(super) timed_out: AtomicBool,
+}
 
 /// A message that a producer holds.
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) ticket: Ticket,
+    pub(super) topic: Arc<Topic>,
     pub(super) handed_over: Instant,
+    /// The same, as its topic counts it.
+    pub(super) slot: Slot,
+    pub(super) probe: Option<Arc<Probe>>,
 }
 
 /// The context of producers and of the clients that check topics.
@@ -88,6 +107,8 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     /// `None` where nothing is produced.
     pub(super) courier: Option<Courier>,
+    /// Of the producer that this context is of.
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl ClientContext for Context {
@@ -114,12 +135,13 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, held: Box<InFlight>) {
         match result {
             Ok(message) => {
-                if !self.shared.stored.load(Ordering::Relaxed) {
-                    self.shared.stored.store(true, Ordering::Relaxed);
+                if !self.pulse.stored.load(Ordering::Relaxed) {
+                    self.pulse.stored.store(true, Ordering::Relaxed);
                 }
                 if self.shared.troubled.load(Ordering::Relaxed) {
                     self.shared.clear_trouble();
                 }
+                held.topic.stored(held.slot, held.probe.is_some());
                 let bytes = message.payload().map_or(0, <[u8]>::len);
                 self.settle(held.ticket, Outcome::Stored, bytes);
             }
@@ -129,9 +151,9 @@ impl ProducerContext for Context {
                     self.shared.topic_is_gone(message.topic());
                 }
                 if code == Some(RDKafkaErrorCode::MessageTimedOut) {
-                    self.shared.timed_out.store(true, Ordering::Relaxed);
-                    self.shared.set_trouble(NOT_IN_TIME);
+                    self.pulse.timed_out.store(true, Ordering::Relaxed);
                 }
+                held.topic.failed(held.slot, outcome::fault(code));
                 let outcome = outcome::of_delivery(code, held.handed_over.elapsed());
                 tracing::debug!(sink = self.shared.sink, topic = message.topic(), %error, ?outcome, "record not acknowledged");
                 self.settle(held.ticket, outcome, 0);

@@ -1,22 +1,26 @@
-//! The thread that owns a connection's producer: it makes it, serves its deliveries, makes another
-//! after a fatal error, and ends it so that every record it holds is settled.
+//! The thread that owns a producer: it makes it, serves its deliveries, makes another after a fatal error
+//! or for a topic that holds up the others, and ends it so that every record it holds is settled.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaResult;
-use rdkafka::producer::{BaseProducer, Producer as _, PurgeConfig};
+use rdkafka::producer::{Producer as _, PurgeConfig};
 
-use super::context::{Context, Shared};
+use super::context::{Context, NOT_IN_TIME, Pulse, Shared};
+use super::control::{Control, Lane, Made, Place, Producer, Reason};
 use super::courier::Courier;
+use super::ending::{finish, finish_apart};
+use super::refresh::Refresh;
+use super::watch::Watch;
 
 /// How long one round of serving deliveries lasts, and so how soon a wish is seen.
-const ROUND: Duration = Duration::from_millis(50);
+pub(super) const ROUND: Duration = Duration::from_millis(50);
 /// Between two attempts to make a producer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// A producer that lived so long was made well: the next one need not wait long.
@@ -26,107 +30,124 @@ const LONG_LIFE: Duration = Duration::from_secs(60);
 /// A producer whose brokers answer once with an empty list of brokers, as one does that was stopped and goes
 /// on, forgets all of them and never asks again (librdkafka issue 5301, in 2.12.1).
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
-/// How long a purged producer may take to give everything back.
-const PURGE: Duration = Duration::from_secs(5);
+/// How long a producer that is to take over may take to reach a broker.
+const REACH: Duration = Duration::from_secs(3);
+/// How long after that librdkafka asks for the producer id without which it sends nothing, at the latest
+/// (`rd_kafka_idemp_pid_timer_restart`: every 500 ms).
+const PRODUCER_ID: Duration = Duration::from_millis(600);
 
-pub(super) type Producer = BaseProducer<Context>;
-
-/// What the driver, its connection and the topic checks share.
-pub(super) struct Control {
-    /// The producer that takes records now.
-    pub(super) producer: ArcSwapOption<Producer>,
-    /// Set: no more records come; finish within the flush time.
-    pub(super) retire: AtomicBool,
-    /// Set: give back at once what is not acknowledged.
-    pub(super) purge: AtomicBool,
-    /// Largest batch wanted, in bytes; a change makes another producer.
-    pub(super) batch_bytes: AtomicUsize,
-    /// Largest batch of the producer that takes records now.
-    pub(super) batch_in_effect: AtomicUsize,
-    /// Fatal errors since the start.
-    pub(super) fatal_errors: AtomicU64,
-}
-
-impl Control {
-    pub(super) fn new(batch_bytes: usize) -> Self {
-        Self {
-            producer: ArcSwapOption::empty(),
-            retire: AtomicBool::new(false),
-            purge: AtomicBool::new(false),
-            batch_bytes: AtomicUsize::new(batch_bytes),
-            batch_in_effect: AtomicUsize::new(batch_bytes),
-            fatal_errors: AtomicU64::new(0),
-        }
-    }
-}
-
-/// The driver of one connection.
+/// The driver of one of a connection's producers.
+#[derive(Clone)]
 pub(super) struct Driver {
+    pub(super) place: Place,
     pub(super) control: Arc<Control>,
     pub(super) shared: Arc<Shared>,
     pub(super) courier: Courier,
     /// Makes the configuration of a producer with batches of at most so many bytes.
-    pub(super) config: Box<dyn Fn(usize) -> ClientConfig + Send>,
+    pub(super) config: Arc<dyn Fn(usize) -> ClientConfig + Send + Sync>,
     /// How long a retired producer is flushed.
     pub(super) flush: Duration,
+    /// How long a broker may take over one request.
+    pub(super) request_timeout: Duration,
 }
 
 /// Why a producer is served no longer.
 enum End {
     /// No more records come.
     Retired,
-    /// Another batch size is wanted.
-    BatchSize,
-    /// librdkafka gave up.
-    Fatal,
-    /// Records time out and none is stored: another producer may find what this one lost.
-    Stuck,
+    /// Another is to be made.
+    Replace(Reason),
+    /// Another is ready to take over.
+    TakeOver(Made),
+}
+
+/// What a driver remembers from producer to producer.
+struct Memory {
+    /// How long records may time out without one being stored.
+    patience: Duration,
+    /// In main only.
+    watch: Option<Watch>,
+    refresh: Refresh,
+    /// A producer being made ready to take over.
+    next: Option<JoinHandle<Option<Made>>>,
+    /// Threads that end replaced producers, and quarantine's.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Driver {
     /// Puts the first producer into effect and runs on a thread of its own, until the connection is retired
     /// and everything handed over is settled.
-    pub(super) fn start(self, first: Arc<Producer>) -> io::Result<std::thread::JoinHandle<()>> {
-        self.control.producer.store(Some(Arc::clone(&first)));
+    pub(super) fn start(self, first: Made) -> io::Result<JoinHandle<()>> {
+        let lane = self.control.lane(self.place);
+        lane.producer.store(Some(Arc::clone(&first.producer)));
+        lane.batch.store(first.batch, Ordering::Relaxed);
         std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run(first))
     }
 
-    fn run(self, first: Arc<Producer>) {
-        let mut ending: Vec<std::thread::JoinHandle<()>> = Vec::new();
-        let mut current = Some((first, self.control.batch_bytes.load(Ordering::Relaxed)));
-        let (mut backoff, mut patience) = (BACKOFF.0, PATIENCE.0);
-        while let Some((producer, batch)) = current {
-            let before = self.control.producer.swap(Some(Arc::clone(&producer)));
-            self.control.batch_in_effect.store(batch, Ordering::Relaxed);
-            ending.extend(
-                before
-                    .filter(|before| !Arc::ptr_eq(before, &producer))
-                    .and_then(|before| self.finish_apart(before)),
-            );
-            ending.retain(|thread| !thread.is_finished());
+    fn lane(&self) -> &Lane {
+        self.control.lane(self.place)
+    }
+
+    fn run(self, first: Made) {
+        let watch = || Watch::new(Arc::clone(&self.shared), self.request_timeout);
+        let mut memory = Memory {
+            patience: PATIENCE.0,
+            watch: (self.place == Place::Main).then(watch),
+            refresh: Refresh::new(),
+            next: None,
+            threads: Vec::new(),
+        };
+        let (mut current, mut backoff) = (Some(first), BACKOFF.0);
+        while let Some(made) = current {
+            self.put_into_effect(&made, &mut memory);
             let begin = Instant::now();
-            match self.serve(&producer, batch, &mut patience) {
-                End::BatchSize => {}
-                End::Stuck => patience = (patience * 2).min(PATIENCE.1),
-                End::Fatal => {
-                    self.control.producer.store(None);
-                    // What is in flight can't be told any more; it comes back as unknown.
-                    producer.purge(PurgeConfig::default().queue().inflight());
-                    finish(producer, Duration::ZERO, &self.control);
-                    backoff =
-                        if begin.elapsed() > LONG_LIFE { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
-                    self.pause(backoff);
-                }
+            let reason = match self.serve(&made, &mut memory) {
                 End::Retired => break,
+                End::TakeOver(next) => {
+                    self.control.count_replaced(Reason::SlowTopic);
+                    current = Some(next);
+                    continue;
+                }
+                End::Replace(reason) => reason,
+            };
+            self.control.count_replaced(reason);
+            if reason == Reason::Stuck {
+                memory.patience = (memory.patience * 2).min(PATIENCE.1);
+            } else if reason == Reason::Fatal {
+                self.lane().producer.store(None);
+                // What is in flight can't be told any more; it comes back as unknown.
+                made.producer.purge(PurgeConfig::default().queue().inflight());
+                finish(made.producer, Duration::ZERO, &self.control);
+                backoff = if begin.elapsed() > LONG_LIFE { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
+                self.pause(backoff);
             }
             current = self.make();
         }
-        if let Some(last) = self.control.producer.swap(None) {
+        self.end(memory);
+    }
+
+    fn put_into_effect(&self, made: &Made, memory: &mut Memory) {
+        let before = self.lane().producer.swap(Some(Arc::clone(&made.producer)));
+        self.lane().batch.store(made.batch, Ordering::Relaxed);
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &made.producer)) {
+            memory.threads.extend(finish_apart(before, self.flush, &self.control));
+            if let Some(watch) = &mut memory.watch {
+                watch.producer_replaced();
+            }
+        }
+        memory.threads.retain(|thread| !thread.is_finished());
+    }
+
+    fn end(&self, memory: Memory) {
+        if let Some(last) = self.lane().producer.swap(None) {
             finish(last, self.flush, &self.control);
         }
-        for thread in ending {
+        memory.refresh.end();
+        let unused = memory.next.and_then(|next| next.join().ok().flatten());
+        drop(unused);
+        for thread in memory.threads {
             if thread.join().is_err() {
-                tracing::error!(sink = self.shared.sink, "ending a producer failed");
+                tracing::error!(sink = self.shared.sink, "a producer's thread failed");
             }
         }
     }
@@ -143,18 +164,19 @@ impl Driver {
     }
 
     /// Makes a producer with batches of at most so many bytes.
-    pub(super) fn make_one(&self, batch: usize) -> KafkaResult<Arc<Producer>> {
-        let context = Context { shared: Arc::clone(&self.shared), courier: Some(self.courier.clone()) };
-        Producer::from_config_and_context(&(self.config)(batch), context).map(Arc::new)
+    pub(super) fn make_one(&self, batch: usize) -> KafkaResult<Made> {
+        let (shared, courier) = (Arc::clone(&self.shared), Some(self.courier.clone()));
+        let context = Context { shared, courier, pulse: Arc::default() };
+        let producer = Producer::from_config_and_context(&(self.config)(batch), context).map(Arc::new)?;
+        Ok(Made { producer, batch })
     }
 
     /// Tries to make a producer until it works or the connection is retired.
-    fn make(&self) -> Option<(Arc<Producer>, usize)> {
+    fn make(&self) -> Option<Made> {
         let mut backoff = BACKOFF.0;
         while !self.retired() {
-            let batch = self.control.batch_bytes.load(Ordering::Relaxed);
-            match self.make_one(batch) {
-                Ok(producer) => return Some((producer, batch)),
+            match self.make_one(self.control.batch_bytes.load(Ordering::Relaxed)) {
+                Ok(made) => return Some(made),
                 Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),
             }
             self.pause(backoff);
@@ -163,66 +185,95 @@ impl Driver {
         None
     }
 
-    /// Serves deliveries until the producer is to be replaced or ended. `patience` is how long records may
-    /// time out without one being stored.
-    fn serve(&self, producer: &Producer, batch: usize, patience: &mut Duration) -> End {
+    /// Serves deliveries until the producer is to be replaced or ended.
+    fn serve(&self, made: &Made, memory: &mut Memory) -> End {
+        let producer = &made.producer;
+        let pulse = Arc::clone(&producer.client().context().pulse);
         let mut timing_out: Option<Instant> = None;
-        self.shared.timed_out.store(false, Ordering::Relaxed);
         loop {
             producer.poll(ROUND);
-            let timed_out = self.shared.timed_out.swap(false, Ordering::Relaxed);
-            if self.shared.stored.swap(false, Ordering::Relaxed) {
-                (timing_out, *patience) = (None, PATIENCE.0);
-            } else if timed_out {
-                timing_out.get_or_insert_with(Instant::now);
-            }
-            if timing_out.is_some_and(|since| since.elapsed() >= *patience) {
+            if self.is_stuck(&pulse, &mut timing_out, &mut memory.patience) {
                 tracing::warn!(sink = self.shared.sink, "nothing is acknowledged, making another producer");
-                return End::Stuck;
+                return End::Replace(Reason::Stuck);
             }
             if self.retired() {
                 return End::Retired;
             }
-            if self.control.batch_bytes.load(Ordering::Relaxed) != batch {
-                return End::BatchSize;
+            if self.control.batch_bytes.load(Ordering::Relaxed) != made.batch {
+                return End::Replace(Reason::BatchSize);
             }
             if let Some((code, reason)) = producer.client().fatal_error() {
                 self.control.fatal_errors.fetch_add(1, Ordering::Relaxed);
                 self.shared.set_trouble(&format!("fatal error, making another producer: {code}: {reason}"));
-                return End::Fatal;
+                return End::Replace(Reason::Fatal);
+            }
+            if let Some(next) = self.look_over_topics(memory) {
+                return End::TakeOver(next);
             }
         }
     }
 
-    /// Finishes a replaced producer beside the new one; here and now where no thread can be had.
-    fn finish_apart(&self, producer: Arc<Producer>) -> Option<std::thread::JoinHandle<()>> {
-        let (flush, control, spare) = (self.flush, Arc::clone(&self.control), Arc::clone(&producer));
-        let thread = std::thread::Builder::new()
-            .name("kafka-ending".to_owned())
-            .spawn(move || finish(producer, flush, &control));
-        if thread.is_err() {
-            finish(spare, flush, &self.control);
+    /// Whether records time out, none is stored, and patience has run out.
+    fn is_stuck(&self, pulse: &Pulse, timing_out: &mut Option<Instant>, patience: &mut Duration) -> bool {
+        let timed_out = pulse.timed_out.swap(false, Ordering::Relaxed);
+        if pulse.stored.swap(false, Ordering::Relaxed) {
+            (*timing_out, *patience) = (None, PATIENCE.0);
+        } else if timed_out {
+            timing_out.get_or_insert_with(Instant::now);
+            // What is in quarantine is the trouble of its topics, not the connection's.
+            if self.place == Place::Main {
+                self.shared.set_trouble(NOT_IN_TIME);
+            }
         }
-        thread.ok()
+        timing_out.is_some_and(|since| since.elapsed() >= *patience)
     }
-}
 
-/// Gives a producer `flush` to deliver what it holds, takes the rest back, and drops it here, where
-/// blocking harms nobody.
-fn finish(producer: Arc<Producer>, flush: Duration, control: &Control) {
-    let deadline = Instant::now() + flush;
-    while producer.in_flight_count() > 0 && Instant::now() < deadline {
-        if control.purge.load(Ordering::Relaxed) {
-            break;
+    /// Has the topics looked over, and another producer made ready where one is wanted. `Some` once it is.
+    fn look_over_topics(&self, memory: &mut Memory) -> Option<Made> {
+        let watch = memory.watch.as_mut()?;
+        let another_main = watch.look(Instant::now(), || self.ensure_quarantine(&mut memory.threads));
+        memory.refresh.run(watch.refused(), &self.control);
+        if another_main && memory.next.is_none() {
+            memory.next = self.make_ready();
         }
-        // Errors only by running out of time, which the loop itself watches.
-        let _ = producer.flush(ROUND);
+        let next = memory.next.take_if(|next| next.is_finished())?.join().ok().flatten()?;
+        // One made with batches that are no longer wanted would only be replaced again.
+        (next.batch == self.control.batch_bytes.load(Ordering::Relaxed)).then_some(next)
     }
-    producer.purge(PurgeConfig::default().queue().inflight());
-    let deadline = Instant::now() + PURGE;
-    // Others hold the producer only while they hand over one report.
-    while (producer.in_flight_count() > 0 || Arc::strong_count(&producer) > 1) && Instant::now() < deadline {
-        producer.poll(Duration::from_millis(5));
+
+    /// Makes a producer and has it find the brokers before it is to take anything, beside the one that serves.
+    fn make_ready(&self) -> Option<JoinHandle<Option<Made>>> {
+        let driver = self.clone();
+        let mut topic = None;
+        self.shared.topics.each(|any| topic = Some(any.name().to_owned()));
+        let making = move || {
+            let made = driver.make_one(driver.control.batch_bytes.load(Ordering::Relaxed)).ok()?;
+            made.producer.client().fetch_metadata(topic.as_deref(), REACH).ok()?;
+            driver.pause(PRODUCER_ID);
+            Some(made)
+        };
+        std::thread::Builder::new().name("kafka-next".to_owned()).spawn(making).ok()
     }
-    drop(producer);
+
+    /// Makes sure that quarantine has a producer, or will have again by itself; false where it can't be had.
+    fn ensure_quarantine(&self, threads: &mut Vec<JoinHandle<()>>) -> bool {
+        if self.control.lane(Place::Quarantine).batch.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        let driver = Self { place: Place::Quarantine, ..self.clone() };
+        let started = driver
+            .make_one(self.control.batch_bytes.load(Ordering::Relaxed))
+            .map_err(|error| error.to_string())
+            .and_then(|first| driver.start(first).map_err(|error| error.to_string()));
+        match started {
+            Ok(thread) => {
+                threads.push(thread);
+                true
+            }
+            Err(error) => {
+                tracing::error!(sink = self.shared.sink, error, "can't make a producer for quarantine");
+                false
+            }
+        }
+    }
 }

@@ -1,44 +1,60 @@
-//! Kafka: one connection a sink, one idempotent producer with acks=all in it.
+//! Kafka: one connection a sink, an idempotent producer with acks=all in it, and one apart for topics in trouble.
 //! A record is stored when the broker acknowledged it; nothing else is called stored.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `client` | librdkafka's configuration |
 //! | `properties` | what of it a fleet may set |
-//! | `driver` | the thread that owns the producer |
+//! | `control`, `driver`, `ending` | the producers, the threads that own them, and their end |
+//! | `guard`, `breaker`, `ages` | a topic's breaker, and how long its records are in flight |
+//! | `watch`, `trial` | the looks that find topics whose slowness is their own |
 //! | `context`, `courier` | what librdkafka calls back, and how that reaches the requests |
+//! | `refresh` | questions for topics whose records were refused |
 //! | `outcome` | what its errors mean for a record |
 //! | `topics`, `checker` | which topics are there, and the task that looks |
 
+mod ages;
+mod breaker;
 mod checker;
 mod client;
 mod context;
+mod control;
 mod courier;
 mod driver;
+mod ending;
+mod guard;
 mod outcome;
 mod properties;
+mod refresh;
 mod topics;
+mod trial;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use sluice_wire::document::KafkaSink;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use breaker::Why;
 pub use client::Capacity;
+pub use control::Reason;
+pub use guard::Pass;
 pub use properties::{PropertyError, check as check_properties};
 pub use topics::{Topic, Wanted};
 
 use crate::secrets::{SecretError, Secrets};
-use crate::sink::{Cause, Delivery, Health, Message, Meta, Outcome, each_header};
+use crate::sink::{BreakerOpen, Cause, Delivery, Health, Message, Meta, Outcome, each_header};
 use checker::Checker;
 use context::{InFlight, Shared};
-use driver::{Control, Driver};
+use control::{Control, Place};
+use driver::Driver;
 
 /// Largest batch of several records, in bytes (librdkafka's own default).
 const BATCH_BYTES: usize = 1_000_000;
@@ -92,14 +108,17 @@ impl Connection {
         let config = client::connect(sink, secrets)?;
         let (courier, carrying) = courier::Courier::start();
         let batch = like.map_or(BATCH_BYTES, |like| like.control.batch_bytes.load(Ordering::Relaxed));
-        let (shared, control) = (Arc::new(Shared::new(name)), Arc::new(Control::new(batch)));
+        let flush = Duration::from_millis(sink.delivery_timeout_ms);
+        let (shared, control) = (Arc::new(Shared::new(name, flush)), Arc::new(Control::new(batch)));
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
+            place: Place::Main,
             control: Arc::clone(&control),
             shared: Arc::clone(&shared),
             courier,
-            config: Box::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
-            flush: Duration::from_millis(sink.delivery_timeout_ms),
+            config: Arc::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
+            flush,
+            request_timeout: client::request_timeout(sink),
         };
         let first = driver.make_one(batch).map_err(|error| StartError::Refused(error.to_string()))?;
         let thread = driver.start(first).map_err(StartError::Thread)?;
@@ -117,7 +136,7 @@ impl Connection {
     /// A connection that takes nothing and says why; to be replaced when that is mended.
     #[must_use]
     pub fn broken(name: &str, why: &StartError) -> (Arc<Self>, Tasks) {
-        let shared = Arc::new(Shared::new(name));
+        let shared = Arc::new(Shared::new(name, Duration::ZERO));
         shared.set_trouble(&why.to_string());
         let control = Arc::new(Control::new(BATCH_BYTES));
         let connection = Self { shared, control, stop: CancellationToken::new(), like: None };
@@ -153,6 +172,11 @@ impl Connection {
     #[must_use]
     pub fn fatal_errors(&self) -> u64 {
         self.control.fatal_errors.load(Ordering::Relaxed)
+    }
+
+    /// How often its producers were replaced, by reason.
+    pub fn replaced(&self) -> impl Iterator<Item = (Reason, u64)> {
+        self.control.replaced()
     }
 
     /// No more records come: deliver what is held within the delivery timeout, then take the rest back.
@@ -213,38 +237,69 @@ impl Outlet {
         {
             found.message = format!("{}: {trouble}", found.message);
         }
+        health.notice = self.topic.guard.open().map(|why| BreakerOpen(why).to_string());
         health
     }
 
+    /// Whether the topic's breaker is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.topic.guard.open().is_some()
+    }
+
+    /// Whether the topic's records go through the quarantine producer.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.topic.guard.is_quarantined()
+    }
+
+    /// Leave for one report, unless the topic's breaker is open.
+    ///
+    /// # Errors
+    /// [`BreakerOpen`].
+    pub fn admit(&self) -> Result<Pass, BreakerOpen> {
+        self.topic.admit(Instant::now()).map_err(BreakerOpen)
+    }
+
     /// Hands over the messages of a report.
-    pub fn submit(&self, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
+    pub fn submit(&self, pass: &Pass, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
         let tickets = (0..).zip(messages).map(|(index, message)| delivery.ticket(index, message.records));
-        let producer = self.connection.control.producer.load();
+        let place = if pass.quarantine { Place::Quarantine } else { Place::Main };
+        let producer = self.connection.control.lane(place).producer.load();
         let Some(producer) = producer.as_ref() else {
             tickets.for_each(|ticket| ticket.settle(Outcome::NotStored(Cause::Busy), 0));
             return;
         };
         let handed_over = Instant::now();
+        let slot = self.connection.shared.clock.slot(handed_over);
+        self.topic.guard.ages.hand_over(slot, u32::try_from(messages.len()).unwrap_or(u32::MAX));
         for (ticket, message) in tickets.zip(messages) {
-            let record: BaseRecord<'_, [u8], [u8], _> =
-                BaseRecord::with_opaque_to(self.topic.name(), Box::new(InFlight { ticket, handed_over }))
-                    .payload(&*message.value)
-                    .timestamp(meta.received)
-                    .headers(headers(meta, message));
+            let (topic, probe) = (Arc::clone(&self.topic), pass.probe.clone());
+            let held = Box::new(InFlight { ticket, topic, handed_over, slot, probe });
+            let record: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(self.topic.name(), held)
+                .payload(&*message.value)
+                .timestamp(meta.received)
+                .headers(headers(meta, message));
             let record = match &message.key {
                 Some(key) => record.key(&**key),
                 None => record,
             };
             if let Err((error, record)) = producer.send(record) {
-                let code = error.rdkafka_error_code();
-                if outcome::topic_is_gone(code) {
-                    self.connection.shared.topic_is_gone(self.topic.name());
-                }
-                let outcome = outcome::of_handover(code);
-                tracing::debug!(topic = self.topic.name(), %error, ?outcome, "record not handed over");
-                record.delivery_opaque.ticket.settle(outcome, 0);
+                self.not_taken(&error, *record.delivery_opaque);
             }
         }
+    }
+
+    /// Settles a message that the producer would not take.
+    fn not_taken(&self, error: &KafkaError, held: InFlight) {
+        let code = error.rdkafka_error_code();
+        if outcome::topic_is_gone(code) {
+            self.connection.shared.topic_is_gone(self.topic.name());
+        }
+        self.topic.failed(held.slot, outcome::fault(code));
+        let outcome = outcome::of_handover(code);
+        tracing::debug!(topic = self.topic.name(), %error, ?outcome, "record not handed over");
+        held.ticket.settle(outcome, 0);
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::breaker::Fault;
 use crate::sink::{Cause, Outcome};
 
 /// `retry.backoff.ms` of every producer.
@@ -59,6 +60,19 @@ fn refusal(code: RDKafkaErrorCode) -> Option<Cause> {
     }
 }
 
+/// What an error says of the record's topic, apart from the record: nothing, where the record itself is at
+/// fault, or the producer or the connection.
+pub(super) fn fault(code: Option<RDKafkaErrorCode>) -> Option<Fault> {
+    use RDKafkaErrorCode as E;
+    match code? {
+        E::MessageTimedOut => Some(Fault::TimedOut),
+        E::TopicAuthorizationFailed | E::PolicyViolation | E::NotEnoughReplicas | E::InvalidRequiredAcks => {
+            Some(Fault::Refused)
+        }
+        _ => None,
+    }
+}
+
 /// Whether the error says that the topic is gone.
 pub(super) fn topic_is_gone(code: Option<RDKafkaErrorCode>) -> bool {
     use RDKafkaErrorCode as E;
@@ -104,6 +118,14 @@ mod tests {
             assert_eq!(of_delivery(Some(code), SOON), Outcome::Unknown, "{code:?}");
         }
         assert_eq!(of_delivery(None, SOON), Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_says_nothing_of_its_topic() {
+        assert_eq!(fault(Some(RDKafkaErrorCode::MessageSizeTooLarge)), None);
+        assert_eq!(fault(Some(RDKafkaErrorCode::PurgeQueue)), None);
+        assert_eq!(fault(Some(RDKafkaErrorCode::TopicAuthorizationFailed)), Some(Fault::Refused));
+        assert_eq!(fault(Some(RDKafkaErrorCode::MessageTimedOut)), Some(Fault::TimedOut));
     }
 
     #[test]

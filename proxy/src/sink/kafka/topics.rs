@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::document::CreateTopic;
 
+use super::guard::Guard;
 use crate::sink::{Health, NotReady};
 
 /// What a single record adds to its own bytes in a batch: the batch's header (61 bytes), lengths and
@@ -20,6 +21,8 @@ pub struct Topic {
     /// Longest record taken; 0 while the topic is not known to be there.
     longest: AtomicUsize,
     state: Mutex<State>,
+    /// Its breaker and the ages of its records.
+    pub(super) guard: Guard,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl Seen {
 }
 
 impl Topic {
-    fn new(name: &str, wanted: Wanted) -> Arc<Self> {
+    pub(super) fn new(name: &str, wanted: Wanted) -> Arc<Self> {
         let health = Health {
             trouble: Some(NotReady { message: "the topic has not been checked yet".to_owned() }),
             ..Health::default()
@@ -64,6 +67,7 @@ impl Topic {
             name: name.to_owned(),
             longest: AtomicUsize::new(0),
             state: Mutex::new(State { wanted, health, last: None }),
+            guard: Guard::default(),
         })
     }
 
@@ -105,6 +109,7 @@ impl Topic {
             trouble: None,
             replicas: Some(seen.replicas),
             min_insync_replicas: seen.min_insync_replicas,
+            notice: None,
         };
         self.longest.store(seen.longest_record(), Ordering::Relaxed);
     }
@@ -160,6 +165,11 @@ impl Topics {
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<Topic>> {
         self.lock().get(name).cloned()
+    }
+
+    /// Calls `look` with each topic, under the lock: it must be quick.
+    pub(super) fn each(&self, look: impl FnMut(&Arc<Topic>)) {
+        self.lock().values().for_each(look);
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Topic>> {

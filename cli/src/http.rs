@@ -1,4 +1,4 @@
-//! One GET, bounded in time and size, for a child's status.
+//! One GET, bounded in time and size, for what a node says of itself.
 //! It keeps no connection.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 64 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
-pub(super) enum GetError {
+pub(crate) enum GetError {
     #[error("no answer within {0:?}")]
     Slow(Duration),
     #[error("can't connect: {0}")]
@@ -33,7 +33,7 @@ pub(super) enum GetError {
 }
 
 /// The body of `GET http://<address><path>` when it is answered with 200.
-pub(super) async fn get(address: &str, path: &str, within: Duration) -> Result<Bytes, GetError> {
+pub(crate) async fn get(address: &str, path: &str, within: Duration) -> Result<Bytes, GetError> {
     timeout(within, exchange(address, path)).await.map_err(|_| GetError::Slow(within))?
 }
 

@@ -1,0 +1,122 @@
+//! What the threads that own a connection's producers share with those who hand records over and with the
+//! topic checks. It holds wishes and what is in effect; it makes and ends nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
+use rdkafka::producer::BaseProducer;
+
+use super::context::Context;
+
+pub(super) type Producer = BaseProducer<Context>;
+
+/// A producer and the largest batch it makes, in bytes.
+#[derive(Clone)]
+pub(super) struct Made {
+    pub(super) producer: Arc<Producer>,
+    pub(super) batch: usize,
+}
+
+/// One of a connection's two places for a producer.
+#[derive(Default)]
+pub(super) struct Lane {
+    /// The producer that takes records now.
+    pub(super) producer: ArcSwapOption<Producer>,
+    /// Its largest batch, in bytes.
+    pub(super) batch: AtomicUsize,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// For every topic without trouble.
+    Main,
+    /// For topics that would hold up the others; nothing is there before the first of them.
+    Quarantine,
+}
+
+/// Why a producer was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Another batch size is wanted.
+    BatchSize,
+    /// librdkafka gave up.
+    Fatal,
+    /// Records timed out and none was stored.
+    Stuck,
+    /// It held the records of a topic that held up the others.
+    SlowTopic,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::BatchSize, Self::Fatal, Self::Stuck, Self::SlowTopic];
+
+    /// Its name as a label.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BatchSize => "batch_size",
+            Self::Fatal => "fatal",
+            Self::Stuck => "stuck",
+            Self::SlowTopic => "slow_topic",
+        }
+    }
+}
+
+/// The wishes for a connection, and its producers.
+pub(super) struct Control {
+    main: Lane,
+    quarantine: Lane,
+    /// Set: no more records come; finish within the flush time.
+    pub(super) retire: AtomicBool,
+    /// Set: give back at once what is not acknowledged.
+    pub(super) purge: AtomicBool,
+    /// Largest batch wanted, in bytes; a change makes other producers.
+    pub(super) batch_bytes: AtomicUsize,
+    /// Fatal errors since the start.
+    pub(super) fatal_errors: AtomicU64,
+    replaced: [AtomicU64; Reason::ALL.len()],
+}
+
+impl Control {
+    pub(super) fn new(batch_bytes: usize) -> Self {
+        Self {
+            main: Lane::default(),
+            quarantine: Lane::default(),
+            retire: AtomicBool::new(false),
+            purge: AtomicBool::new(false),
+            batch_bytes: AtomicUsize::new(batch_bytes),
+            fatal_errors: AtomicU64::new(0),
+            replaced: Default::default(),
+        }
+    }
+
+    pub(super) fn lane(&self, place: Place) -> &Lane {
+        match place {
+            Place::Main => &self.main,
+            Place::Quarantine => &self.quarantine,
+        }
+    }
+
+    /// Whether every producer that takes records makes batches of at most so many bytes.
+    pub(super) fn has_batches_of(&self, bytes: usize) -> bool {
+        let has = |lane: &Lane| lane.batch.load(Ordering::Relaxed) == bytes;
+        has(&self.main) && (self.quarantine.producer.load().is_none() || has(&self.quarantine))
+    }
+
+    pub(super) fn count_replaced(&self, reason: Reason) {
+        if let Some(count) = self.replaced.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often producers were replaced, by reason.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL
+            .into_iter()
+            .zip(&self.replaced)
+            .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
+    }
+}
