@@ -18,6 +18,7 @@ use crate::intake::{Intake, Listener, NodeCounters, bind};
 use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
 use crate::sink::SinkSet;
 use crate::status::Node;
+use crate::telemetry::{Tracing, TracingError, refusals};
 use crate::{admin, catalog};
 
 /// How long answers may take to leave after every record is settled.
@@ -43,6 +44,9 @@ pub enum AppError {
     /// Signals can't be listened for.
     #[error("can't listen for signals: {0}")]
     Signals(io::Error),
+    /// Traces can't be exported as configured.
+    #[error(transparent)]
+    Traces(#[from] TracingError),
     /// The bound addresses can't be printed.
     #[error("can't print the bound addresses: {0}")]
     Announce(io::Error),
@@ -55,6 +59,7 @@ struct App {
     listener: JoinHandle<()>,
     admin: JoinHandle<()>,
     watcher: JoinHandle<Applier>,
+    refusals: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -65,12 +70,13 @@ struct App {
 pub async fn run(args: Args) -> Result<(), AppError> {
     raise_open_files();
     let mut told = Stop::listen(args.supervised).map_err(AppError::Signals)?;
+    let traces = Tracing::start(args.otlp_endpoint.as_deref())?;
     let http = listen(args.http)?;
     let admin = listen(args.admin)?;
     if args.supervised {
         announce(&http, &admin).map_err(AppError::Announce)?;
     }
-    let app = App::start(&args, http, admin);
+    let app = App::start(&args, http, admin, traces.clone());
     let reason = told.next().await;
     tracing::info!(reason, "leaving");
     let hurry = CancellationToken::new();
@@ -83,6 +89,7 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     });
     app.leave(&args, &hurry).await;
     impatience.abort();
+    traces.end().await;
     tracing::info!("left");
     Ok(())
 }
@@ -103,7 +110,7 @@ fn announce(http: &TcpListener, admin: &TcpListener) -> io::Result<()> {
 }
 
 impl App {
-    fn start(args: &Args, http: TcpListener, admin: TcpListener) -> Self {
+    fn start(args: &Args, http: TcpListener, admin: TcpListener, traces: Tracing) -> Self {
         let node = Node {
             catalog: catalog::Current::default(),
             budget: Budget::new(u64::MAX),
@@ -112,6 +119,7 @@ impl App {
             sinks: crate::status::SinkView::default(),
             counters: Arc::new(NodeCounters::default()),
             lifecycle: Lifecycle::default(),
+            traces: traces.clone(),
         };
         let applier = Applier {
             catalog: Arc::clone(&node.catalog),
@@ -127,15 +135,18 @@ impl App {
             lifecycle: node.lifecycle.clone(),
             node_ip: args.node_ip,
             counters: Arc::clone(&node.counters),
+            traces,
         };
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
         let watcher = Watcher { document: args.config.clone(), secrets: args.secrets.clone() };
+        let answered = node.clone();
         Self {
             connections,
             listener: tokio::spawn(listener.run()),
             admin: tokio::spawn(admin::serve(admin, node.clone(), stop.clone())),
             watcher: tokio::spawn(watcher.run(applier, stop.child_token())),
+            refusals: tokio::spawn(refusals::log(move || answered.answered(), stop.child_token())),
             stop,
             node,
         }
@@ -160,6 +171,7 @@ impl App {
         // Records taken back are answered as unknown now; whoever does not read the answer is left.
         let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
         ended("admin", self.admin.await);
+        ended("summary of refusals", self.refusals.await);
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Args {
     /// Print the bound addresses as one line of JSON, and leave when standard input ends.
     #[arg(long)]
     pub supervised: bool,
+    /// Where traces go: an OTLP/HTTP collector, like http://collector:4318
+    /// [default: OTEL_EXPORTER_OTLP_ENDPOINT, else nowhere].
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,

@@ -48,6 +48,8 @@ pub struct Past {
     pub spec: Spec,
     /// What became of its reports.
     pub counters: Arc<StreamCounters>,
+    share: Arc<Share>,
+    quota: Arc<Quota>,
 }
 
 /// A stream as the node serves it.
@@ -111,10 +113,10 @@ impl Catalog {
             let key =
                 Key { group_id: spec.group_id.as_str().into(), stream_id: spec.stream_id.as_str().into() };
             let same = before.and_then(|catalog| catalog.find(&spec.group_id, &spec.stream_id));
-            let mut stream = Stream::new(spec.clone(), connect(spec, document, sinks)?, same);
-            if let Some(past) = before.and_then(|catalog| catalog.past_of(spec)) {
-                stream.counters = Arc::clone(&past.counters);
-            }
+            let known = same
+                .map(|stream| Past::of(stream))
+                .or_else(|| before.and_then(|catalog| catalog.past_of(spec)).cloned());
+            let stream = Stream::new(spec.clone(), connect(spec, document, sinks)?, known);
             streams.insert(key, Arc::new(stream));
         }
         let longest_body = document.streams.iter().map(|stream| stream.max_body_bytes).max().unwrap_or(0);
@@ -156,23 +158,33 @@ impl Catalog {
 /// The streams of before that are not among `streams`.
 fn past(before: Option<&Catalog>, streams: &HashMap<Key, Arc<Stream>>) -> Vec<Past> {
     let Some(before) = before else { return Vec::new() };
-    let left = before
-        .streams()
-        .map(|stream| Past { spec: stream.spec.clone(), counters: Arc::clone(&stream.counters) });
+    let left = before.streams().map(|stream| Past::of(stream));
     let stays = |past: &Past| {
         streams.contains_key(&KeyRef { group_id: &past.spec.group_id, stream_id: &past.spec.stream_id })
     };
     left.chain(before.past.iter().cloned()).filter(|past| !stays(past)).take(REMEMBERED).collect()
 }
 
+impl Past {
+    fn of(stream: &Stream) -> Self {
+        Self {
+            spec: stream.spec.clone(),
+            counters: Arc::clone(&stream.counters),
+            share: Arc::clone(&stream.share),
+            quota: Arc::clone(&stream.quota),
+        }
+    }
+}
+
 impl Stream {
     /// A stream with its way into its sink. What it was before is counted on.
-    fn new(spec: Spec, (outlet, delivery_timeout_ms): (Outlet, u64), before: Option<&Arc<Self>>) -> Self {
-        let quota = before.map(|stream| Arc::clone(&stream.quota)).unwrap_or_default();
+    fn new(spec: Spec, (outlet, delivery_timeout_ms): (Outlet, u64), before: Option<Past>) -> Self {
+        let (counters, share, quota) =
+            before.map(|past| (past.counters, past.share, past.quota)).unwrap_or_default();
         quota.set(spec.records_per_second, spec.bytes_per_second, Instant::now());
         Self {
-            counters: before.map(|stream| Arc::clone(&stream.counters)).unwrap_or_default(),
-            share: before.map(|stream| Arc::clone(&stream.share)).unwrap_or_default(),
+            counters,
+            share,
             quota,
             key: spec.key.as_ref().map(KeyRule::new),
             // A name that no header can have is one that no request has.

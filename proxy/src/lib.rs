@@ -7,6 +7,7 @@
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
 //! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
+//! | [`telemetry`] | what it tells while it works: log lines and spans |
 //! | [`lifecycle`] | how it leaves |
 
 pub mod admin;
@@ -22,3 +23,4 @@ pub mod output;
 pub mod secrets;
 pub mod sink;
 pub mod status;
+pub mod telemetry;

@@ -12,6 +12,8 @@ use crate::counters::StreamCounters;
 use crate::intake::NodeCounters;
 use crate::lifecycle::Lifecycle;
 use crate::sink::{Sink, SinkSet};
+use crate::telemetry::Tracing;
+use crate::telemetry::refusals::Answered;
 
 /// The running sinks, seen from outside their owner.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,8 @@ pub struct Node {
     pub counters: Arc<NodeCounters>,
     /// Where the node is in its life.
     pub lifecycle: Lifecycle,
+    /// Where spans go.
+    pub traces: Tracing,
 }
 
 impl Node {
@@ -90,6 +94,20 @@ impl Node {
         let mut streams: Vec<_> = present.chain(past).collect();
         streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
         Books { fleet: Some(catalog.fleet.clone()), streams }
+    }
+
+    /// How often each code was answered, by stream, and to whom no stream belongs.
+    #[must_use]
+    pub fn answered(&self) -> Vec<Answered> {
+        let catalog = self.catalog.load();
+        let present = catalog.iter().flat_map(|c| c.streams()).map(|s| (&s.spec, &s.counters));
+        let past = catalog.iter().flat_map(|c| c.past()).map(|s| (&s.spec, &s.counters));
+        let of_streams = present.chain(past).flat_map(|(spec, counters)| {
+            let who = || Some((spec.group_id.clone(), spec.stream_id.clone()));
+            counters.answers().map(move |(code, count)| (who(), code, count))
+        });
+        let of_nobody = self.counters.answers().map(|(code, count)| (None, code, count));
+        of_streams.chain(of_nobody).collect()
     }
 
     fn sink_statuses(&self) -> Vec<SinkStatus> {

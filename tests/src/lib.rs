@@ -8,6 +8,7 @@
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
+//! | [`collector`] | an OTLP collector |
 //! | [`document`] | configuration documents |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`formats`] | the released libraries that read and write our formats |
@@ -21,6 +22,7 @@
 )]
 
 pub mod books;
+pub mod collector;
 pub mod dev;
 pub mod document;
 pub mod formats;

@@ -13,11 +13,12 @@ use crate::status::Node;
 
 /// The node's numbers as text.
 pub(super) fn text(node: &Node) -> prometheus::Result<String> {
-    let families: Vec<_> = [of_node(node), of_connections(node), of_sinks(node), of_streams(node)]
-        .into_iter()
-        .flatten()
-        .filter(|family| !family.get_metric().is_empty())
-        .collect();
+    let families: Vec<_> =
+        [of_node(node), of_connections(node), of_spans(node), of_sinks(node), of_streams(node)]
+            .into_iter()
+            .flatten()
+            .filter(|family| !family.get_metric().is_empty())
+            .collect();
     TextEncoder::new().encode_to_string(&families)
 }
 
@@ -82,6 +83,16 @@ fn of_connections(node: &Node) -> Vec<MetricFamily> {
             "Requests that belong to no stream, by the code of their answer.",
             unattributed.collect(),
         ),
+    ]
+}
+
+fn of_spans(node: &Node) -> Vec<MetricFamily> {
+    let spans = node.traces.counts();
+    let lost = [("queue_full", &spans.dropped), ("export_failed", &spans.failed)];
+    let lost = lost.map(|(reason, count)| value(vec![label("reason", reason)], count.get()));
+    vec![
+        counter("sluice_spans_exported_total", "Spans taken by the collector.", one(spans.exported.get())),
+        counter("sluice_spans_dropped_total", "Spans that were lost, by the reason.", lost.to_vec()),
     ]
 }
 

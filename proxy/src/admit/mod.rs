@@ -8,7 +8,7 @@ mod share;
 
 pub use budget::{Budget, Charge, Full};
 pub use gate::{Admission, Gate, Seat};
-pub use quota::{OverQuota, Quota};
+pub use quota::{OverQuota, Quota, Taken};
 pub use share::{PARTS, Portion, Share, ShareFull};
 
 /// What a report holds until it is settled; given back on drop.

@@ -42,7 +42,7 @@ impl Quota {
     ///
     /// # Errors
     /// [`OverQuota`], and nothing is taken.
-    pub fn take(&self, records: u64, bytes: u64, now: Instant) -> Result<(), OverQuota> {
+    pub fn take(&self, records: u64, bytes: u64, now: Instant) -> Result<Taken<'_>, OverQuota> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wait = Duration::ZERO;
         for (bucket, amount) in buckets.iter_mut().zip([records, bytes]) {
@@ -59,7 +59,36 @@ impl Quota {
                 bucket.level -= amount as f64;
             }
         }
-        Ok(())
+        Ok(Taken { quota: self, amounts: [records, bytes] })
+    }
+}
+
+/// What a report took of a [`Quota`]; given back on drop, unless it is spent.
+#[derive(Debug)]
+#[must_use = "what is not spent is given back"]
+pub struct Taken<'a> {
+    quota: &'a Quota,
+    amounts: [u64; 2],
+}
+
+impl Taken<'_> {
+    /// The report is handed over: what it took is gone.
+    pub fn spend(mut self) {
+        self.amounts = [0, 0];
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.amounts == [0, 0] {
+            return;
+        }
+        let mut buckets = self.quota.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (bucket, amount) in buckets.iter_mut().zip(self.amounts) {
+            if let Some(bucket) = bucket {
+                bucket.level = (bucket.level + amount as f64).min(bucket.rate as f64);
+            }
+        }
     }
 }
 
@@ -68,7 +97,8 @@ impl Bucket {
         let rate = self.rate as f64;
         let elapsed = now.saturating_duration_since(self.at).as_secs_f64();
         self.level = (self.level + elapsed * rate).min(rate);
-        self.at = now;
+        // Who waited for the lock may come with an earlier moment.
+        self.at = self.at.max(now);
     }
 
     /// How long until so much is taken; zero for now.
@@ -89,52 +119,81 @@ mod tests {
         (quota, now)
     }
 
-    fn retry_after(result: Result<(), OverQuota>) -> Duration {
-        result.unwrap_err().retry_after
+    /// Takes and spends; how long to wait where it is refused.
+    fn spend(quota: &Quota, records: u64, bytes: u64, now: Instant) -> Option<Duration> {
+        match quota.take(records, bytes, now) {
+            Ok(taken) => {
+                taken.spend();
+                None
+            }
+            Err(over) => Some(over.retry_after),
+        }
+    }
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
     }
 
     #[test]
     fn without_limits_everything_is_taken() {
         let (quota, now) = quota(None, None);
-        assert_eq!(quota.take(u64::MAX, u64::MAX, now), Ok(()));
+        assert_eq!(spend(&quota, u64::MAX, u64::MAX, now), None);
     }
 
     #[test]
     fn a_second_brings_a_seconds_worth_and_no_more() {
         let (quota, now) = quota(Some(10), None);
-        assert_eq!(quota.take(10, 0, now), Ok(()));
-        assert_eq!(retry_after(quota.take(1, 0, now)), Duration::from_millis(100));
-        assert_eq!(quota.take(5, 0, now + Duration::from_millis(500)), Ok(()));
+        assert_eq!(spend(&quota, 10, 0, now), None);
+        assert_eq!(spend(&quota, 1, 0, now), Some(millis(100)));
+        assert_eq!(spend(&quota, 5, 0, now + millis(500)), None);
         let later = now + Duration::from_secs(60);
-        assert_eq!(quota.take(10, 0, later), Ok(()));
-        assert!(quota.take(1, 0, later).is_err());
+        assert_eq!(spend(&quota, 10, 0, later), None);
+        assert!(spend(&quota, 1, 0, later).is_some());
     }
 
     #[test]
     fn a_report_larger_than_the_bucket_is_taken_when_it_is_full_and_leaves_a_debt() {
         let (quota, now) = quota(None, Some(1_000));
-        assert_eq!(quota.take(1, 1, now), Ok(()));
-        assert_eq!(retry_after(quota.take(1, 5_000, now)), Duration::from_millis(1));
+        assert_eq!(spend(&quota, 1, 1, now), None);
+        assert_eq!(spend(&quota, 1, 5_000, now), Some(millis(1)));
         let full = now + Duration::from_secs(1);
-        assert_eq!(quota.take(1, 5_000, full), Ok(()));
-        assert_eq!(retry_after(quota.take(1, 1, full)), Duration::from_millis(4_001));
+        assert_eq!(spend(&quota, 1, 5_000, full), None);
+        assert_eq!(spend(&quota, 1, 1, full), Some(millis(4_001)));
     }
 
     #[test]
     fn what_one_limit_refuses_takes_nothing_of_the_other() {
         let (quota, now) = quota(Some(10), Some(100));
-        assert!(quota.take(1, 100, now).is_ok());
-        assert!(quota.take(1, 1, now).is_err());
-        assert_eq!(quota.take(9, 0, now), Ok(()));
+        assert_eq!(spend(&quota, 1, 100, now), None);
+        assert!(spend(&quota, 1, 1, now).is_some());
+        assert_eq!(spend(&quota, 9, 0, now), None);
+    }
+
+    #[test]
+    fn what_is_not_spent_is_given_back() {
+        let (quota, now) = quota(Some(10), None);
+        drop(quota.take(50, 0, now).unwrap());
+        assert_eq!(spend(&quota, 10, 0, now), None);
+        assert_eq!(spend(&quota, 1, 0, now), Some(millis(100)));
+    }
+
+    #[test]
+    fn a_moment_that_comes_late_credits_nothing_twice() {
+        let (quota, now) = quota(Some(10), None);
+        assert_eq!(spend(&quota, 10, 0, now), None);
+        let later = now + millis(100);
+        assert_eq!(spend(&quota, 1, 0, later), None);
+        assert!(spend(&quota, 1, 0, now).is_some());
+        assert!(spend(&quota, 1, 0, later).is_some());
     }
 
     #[test]
     fn a_limit_that_stays_keeps_its_bucket() {
         let (quota, now) = quota(Some(10), None);
-        quota.take(10, 0, now).unwrap();
+        assert_eq!(spend(&quota, 10, 0, now), None);
         quota.set(Some(10), None, now);
-        assert!(quota.take(1, 0, now).is_err());
+        assert!(spend(&quota, 1, 0, now).is_some());
         quota.set(Some(20), None, now);
-        assert_eq!(quota.take(20, 0, now), Ok(()));
+        assert_eq!(spend(&quota, 20, 0, now), None);
     }
 }

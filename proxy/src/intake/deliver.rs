@@ -12,14 +12,13 @@ use super::connection::Peer;
 use crate::admit::{Charge, Full, Hold, OverQuota, PARTS, ShareFull};
 use crate::catalog::Stream;
 use crate::output::{self, KeyRule, Origin, Record, TooLong};
-use crate::sink::{BreakerOpen, Delivery, Header, Meta, Verdict, bytes_of};
+use crate::sink::{BreakerOpen, Delivery, Header, Meta, Outlet, Verdict, bytes_of, held_bytes};
+use crate::telemetry::{DeliverySpan, Incoming, RequestSpan};
 
 /// How long after the sink's own timeout a report is answered at the latest.
 const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 /// The most that the headers of a request that are passed on may take, in bytes.
 const MAX_PASSED: usize = 8 << 10;
-/// W3C trace context, which every record carries on.
-const TRACE: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Why nothing of a report is stored, before any of it reached the sink.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +65,8 @@ pub(super) struct Said<'a> {
     pub(super) content_type: Option<&'static str>,
     /// The parameter that the stream takes keys from.
     pub(super) parameter: Option<&'a [u8]>,
+    /// Its span.
+    pub(super) span: &'a RequestSpan,
 }
 
 /// A report on its way into its sink.
@@ -77,13 +78,16 @@ pub(super) struct Pending {
     pub(super) records: usize,
     /// The records of each message, where that is not one at the same place.
     pub(super) members: Option<Vec<Vec<u32>>>,
+    span: DeliverySpan,
 }
 
 impl Pending {
     /// Waits for what the report comes to, not longer than its sink may take and a little more. `None`: no
     /// verdict in time.
     pub(super) async fn verdict(&mut self) -> Option<Verdict> {
-        tokio::time::timeout(self.limit, &mut self.verdict).await.ok()?.ok()
+        let verdict = tokio::time::timeout(self.limit, &mut self.verdict).await.ok().and_then(Result::ok);
+        self.span.settled(verdict.as_ref());
+        verdict
     }
 }
 
@@ -117,8 +121,10 @@ pub(super) fn submit<'a>(
 ) -> Result<Pending, Refusal> {
     let longest = longest(stream)?;
     let received = now();
-    let passed = passed(stream, said.headers)?;
-    give_keys(stream, said, &mut records);
+    let topic = matches!(stream.outlet, Outlet::Kafka(_)).then_some(&*stream.spec.topic);
+    let mut span = said.span.delivery(topic);
+    let passed = passed(stream, said.headers, span.traceparent())?;
+    let keys_missing = give_keys(stream, said, &mut records);
     let meta = Meta {
         received,
         client: &said.peer.client,
@@ -139,33 +145,52 @@ pub(super) fn submit<'a>(
     let count = records.len();
     let mut encoded = output::encode(stream.spec.output, &origin, records, longest)?;
     let members = encoded.take_members();
-    let batch = stream.outlet.prepare(&meta, encoded.messages);
-    stream.quota.take(count as u64, bytes as u64, Instant::now())?;
-    let held = batch.held_bytes();
+    let taken = stream.quota.take(count as u64, bytes as u64, Instant::now())?;
+    let held = held_bytes(&meta, &encoded.messages);
     let portion = Some(stream.share.take(held, charge.limit() / PARTS)?);
     charge.resize(held)?;
     let pass = stream.outlet.admit()?;
+    let batch = stream.outlet.prepare(&meta, encoded.messages);
+    charge.resize(batch.held_bytes())?;
+    taken.spend();
+    stream.counters.key_missing.add(keys_missing);
     let hold = Hold { charge, portion };
     let (delivery, verdict) =
         Delivery::new(batch.messages(), batch.records(), Arc::clone(&stream.counters), hold);
+    span.handed_over(batch.messages());
     stream.outlet.submit(pass, batch, &delivery);
     let limit = Duration::from_millis(stream.delivery_timeout_ms) + ANSWER_MARGIN;
-    Ok(Pending { verdict, limit, records: count, members })
+    Ok(Pending { verdict, limit, records: count, members, span })
 }
 
-/// The headers that records carry on: the trace's, and those on the stream's list.
-fn passed<'a>(stream: &'a Stream, headers: &'a HeaderMap) -> Result<Vec<Header<'a>>, Refusal> {
-    let trace = TRACE.into_iter().filter_map(|name| Some((name, headers.get(name)?)));
+/// The headers that records carry on: the trace's, below the node's own span where it has one, and those on
+/// the stream's list.
+fn passed<'a>(
+    stream: &'a Stream,
+    headers: &'a HeaderMap,
+    own: Option<String>,
+) -> Result<Vec<Header<'a>>, Refusal> {
+    let (parent, state) = Incoming::of(headers).map(|i| (i.traceparent, i.tracestate)).unzip();
+    let parent = own.map(Cow::Owned).or(parent.map(Cow::Borrowed));
+    let trace = [("traceparent", parent), ("tracestate", state.flatten())];
+    let trace = trace.into_iter().filter_map(|(name, value)| Some((name, bytes(value?))));
     let listed = stream.passed.iter().filter_map(|(name, alias)| Some((&**alias, headers.get(name)?)));
-    let passed: Vec<Header<'a>> = trace
-        .chain(listed)
-        .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value.as_bytes())))
-        .collect();
+    let listed = listed.map(|(name, value)| (name, Cow::Borrowed(value.as_bytes())));
+    let passed: Vec<Header<'a>> =
+        trace.chain(listed).map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     if bytes_of(&passed) > MAX_PASSED { Err(Refusal::Headers) } else { Ok(passed) }
 }
 
-/// Gives each record its key: the one its event names, else the one that the stream's rule finds.
-fn give_keys<'a>(stream: &Stream, said: &Said<'a>, records: &mut [Record<'a>]) {
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// Gives each record its key: the one its event names, else the one that the stream's rule finds. Returns how
+/// many want one and have none.
+fn give_keys<'a>(stream: &Stream, said: &Said<'a>, records: &mut [Record<'a>]) -> u64 {
     let of_report: Option<&'a [u8]> = match &stream.key {
         Some(KeyRule::Parameter(_)) => said.parameter,
         Some(KeyRule::Header(name)) => {
@@ -182,9 +207,7 @@ fn give_keys<'a>(stream: &Stream, said: &Said<'a>, records: &mut [Record<'a>]) {
         });
         missing += u64::from(record.key.is_none());
     }
-    if stream.key.is_some() && missing > 0 {
-        stream.counters.key_missing.add(missing);
-    }
+    if stream.key.is_some() { missing } else { 0 }
 }
 
 /// Milliseconds since the epoch.

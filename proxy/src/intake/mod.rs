@@ -7,7 +7,7 @@
 //! | `report`, `answer` | InLong's report path, check by check, and its codes as responses |
 //! | `native` | the route for everyone else |
 //! | `deliver` | from records to what became of them, for both |
-//! | `read`, `content`, `form`, `split`, `text` | what a request says (all but `read` pure) |
+//! | `read`, `content`, `form`, `request_id`, `split`, `text` | what a request says (all but `read` pure) |
 
 mod answer;
 mod connection;
@@ -18,6 +18,7 @@ mod listener;
 mod native;
 mod read;
 mod report;
+mod request_id;
 mod split;
 mod text;
 mod watched;
@@ -26,7 +27,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::{any, get};
 use http::Request;
@@ -39,6 +39,7 @@ use crate::admit::Budget;
 use crate::catalog::Current;
 use crate::counters::Count;
 use crate::lifecycle::Lifecycle;
+use crate::telemetry::Tracing;
 
 use connection::Peer;
 pub use listener::{Listener, bind};
@@ -56,6 +57,8 @@ pub struct Intake {
     pub node_ip: Option<IpAddr>,
     /// Counts that belong to no stream.
     pub counters: Arc<NodeCounters>,
+    /// Where spans go.
+    pub traces: Tracing,
 }
 
 /// Counts of the intake that belong to no stream.
@@ -96,7 +99,7 @@ impl Routes {
         let intake = Arc::new(intake);
         let others = Router::new()
             .route(report::HEARTBEAT, any(report::heartbeat))
-            .route(native::DESCRIPTION, get(describe))
+            .route(native::DESCRIPTION, get(native::describe))
             .fallback(report::elsewhere)
             .with_state(Arc::clone(&intake));
         Self { intake, others }
@@ -118,9 +121,4 @@ impl Routes {
             Err(never) => match never {},
         }
     }
-}
-
-/// Describes the native route.
-async fn describe() -> Response {
-    ([(http::header::CONTENT_TYPE, "application/json")], native::OPENAPI).into_response()
 }

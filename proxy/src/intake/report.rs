@@ -19,12 +19,14 @@ use super::content::{self, Content};
 use super::deliver::{self, Pending, Refusal, Said};
 use super::form::{Field, Form, decode_path};
 use super::read::{self, ReadError};
+use super::request_id;
 use super::split;
 use super::text::{integer, is_blank, is_callback};
 use crate::admit::Charge;
 use crate::catalog::{Catalog, Stream};
 use crate::output::{KeyRule, Record};
 use crate::sink::{Cause, Outcome, Verdict};
+use crate::telemetry::RequestSpan;
 
 /// Where reports are taken.
 pub(super) const MESSAGE: &str = "/dataproxy/message";
@@ -40,9 +42,12 @@ where
 {
     let (head, mut body) = request.into_parts();
     let mut report = Report::new(intake, &head.headers);
+    report.span = intake.traces.request(&head, &peer.client);
+    report.span.took(MESSAGE);
     let answered = report.run(peer, &head, &mut body).await;
     let answer = answered.unwrap_or_else(|refusal| refusal);
     report.pass_over(body, &answer).await;
+    report.note(&head.headers, &answer);
     report.finish(answer)
 }
 
@@ -87,6 +92,8 @@ struct Report<'a> {
     unread: bool,
     /// Whether the client sends its body only when it is asked to, which reading does.
     asks_first: bool,
+    /// Only a report has one.
+    span: RequestSpan,
 }
 
 impl<'a> Report<'a> {
@@ -97,6 +104,7 @@ impl<'a> Report<'a> {
             stream: None,
             unread: content::has_body(headers),
             asks_first: content::asks_first(headers),
+            span: RequestSpan::default(),
         }
     }
 
@@ -127,6 +135,7 @@ impl<'a> Report<'a> {
         let stream = self.find(&fields, &catalog)?;
         let mut pending = self.hand_over(&stream, &fields, charge, peer, &head.headers)?;
         drop((query, form, catalog));
+        self.span.holds(pending.records);
         Ok(answer_of(pending.verdict().await))
     }
 
@@ -212,9 +221,7 @@ impl<'a> Report<'a> {
         if pieces.is_empty() {
             return Err(Answer::new(Code::BodyBlank));
         }
-        if !whole && i64::try_from(pieces.len()) != Ok(count.max(1)) {
-            stream.counters.count_mismatch.add(1);
-        }
+        let differs = !whole && i64::try_from(pieces.len()) != Ok(count.max(1));
         let said = Said {
             peer,
             headers,
@@ -226,9 +233,12 @@ impl<'a> Report<'a> {
                 Some(KeyRule::Parameter(name)) => fields.named(name),
                 _ => None,
             },
+            span: &self.span,
         };
-        deliver::submit(stream, &said, pieces.into_iter().map(Record::new).collect(), charge)
-            .map_err(|refusal| refused(&refusal))
+        let records = pieces.into_iter().map(Record::new).collect();
+        let pending = deliver::submit(stream, &said, records, charge).map_err(|refusal| refused(&refusal))?;
+        stream.counters.count_mismatch.add(u64::from(differs));
+        Ok(pending)
     }
 
     /// Reads on to the end of a short body that nobody wanted, so that the connection can go on. A client that
@@ -239,8 +249,22 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Logs a report that is not stored, for whoever looks at single ones.
+    fn note(&self, headers: &HeaderMap, answer: &Answer) {
+        if answer.code != Code::Ok {
+            let ids = self.ids();
+            let (group_id, stream_id) = (ids.map(|ids| ids.0), ids.map(|ids| ids.1));
+            let (request_id, code) = (request_id::given(headers), answer.code.number());
+            tracing::debug!(request_id, group_id, stream_id, code, "report refused");
+        }
+    }
+
+    fn ids(&self) -> Option<(&str, &str)> {
+        self.stream.as_ref().map(|stream| (&*stream.spec.group_id, &*stream.spec.stream_id))
+    }
+
     /// Counts the answer and makes it a response.
-    fn finish(self, mut answer: Answer) -> Response {
+    fn finish(mut self, mut answer: Answer) -> Response {
         match &self.stream {
             Some(stream) => {
                 stream.counters.answered(answer.code);
@@ -250,9 +274,12 @@ impl<'a> Report<'a> {
         }
         answer.close |= self.unread || self.intake.lifecycle.is_draining();
         if answer.callback.is_none() {
-            answer.callback = self.callback;
+            answer.callback = self.callback.take();
         }
-        answer.into_response()
+        let code = answer.code;
+        let response = answer.into_response();
+        std::mem::take(&mut self.span).answered(response.status(), code, self.ids());
+        response
     }
 }
 

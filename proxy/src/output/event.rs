@@ -2,17 +2,23 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use jiff::Timestamp;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::MAX_ATTRIBUTES;
 
 /// The beginning of the headers of binary mode.
 const PREFIX: &str = "ce-";
+/// The most members of an event's JSON form; each becomes a header of its own in Kafka.
+const MAX_MEMBERS: usize = 128;
+/// How a parser says that there are more.
+const TOO_MANY: &str = "too many attributes";
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
 
 /// An event.
@@ -60,9 +66,52 @@ pub enum EventError {
     /// `data_base64` is none.
     #[error("data_base64 is not base64")]
     Base64,
+    /// It has more attributes than anybody reads.
+    #[error("it has more than {MAX_MEMBERS} attributes")]
+    TooMany,
     /// Its attributes are longer than anybody reads.
     #[error("its attributes are longer than {MAX_ATTRIBUTES} bytes")]
     TooLong,
+}
+
+impl EventError {
+    fn of_json(error: serde_json::Error) -> Self {
+        if error.is_data() && error.to_string().starts_with(TOO_MANY) {
+            Self::TooMany
+        } else {
+            Self::NoObject
+        }
+    }
+}
+
+/// The members of an event's JSON form; no more of them than an event may have are gathered.
+struct Members<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'de> serde::Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
+            members.insert(name, value);
+            if members.len() > MAX_MEMBERS {
+                return Err(A::Error::custom(TOO_MANY));
+            }
+        }
+        Ok(Members(members))
+    }
 }
 
 /// Attributes as they come in, by name.
@@ -74,8 +123,7 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`EventError`].
     pub fn from_json(json: &'a [u8]) -> Result<Self, EventError> {
-        let members: BTreeMap<Cow<'a, str>, &'a RawValue> =
-            serde_json::from_slice(json).map_err(|_| EventError::NoObject)?;
+        let Members(members) = serde_json::from_slice(json).map_err(EventError::of_json)?;
         let (mut attributes, mut content_type) = (Attributes::new(), None);
         let (mut data, mut base64) = (None, None);
         for (name, raw) in members {
@@ -258,6 +306,8 @@ mod tests {
             assert_eq!(event(more).unwrap_err(), error, "{more}");
         }
         assert_eq!(Event::from_json(b"[]").unwrap_err(), EventError::NoObject);
+        let many: String = (0..MAX_MEMBERS).map(|n| format!(r#", "x{n}": """#)).collect();
+        assert_eq!(event(&many).unwrap_err(), EventError::TooMany);
         let long = format!(r#", "x": "{}""#, "y".repeat(MAX_ATTRIBUTES));
         assert_eq!(event(&long).unwrap_err(), EventError::TooLong);
     }

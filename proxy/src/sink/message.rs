@@ -65,10 +65,25 @@ impl Message<'_> {
     }
 }
 
-/// Bytes of headers, names and values.
+/// What the lengths of a header take in a Kafka record, in bytes.
+const HEADER_FRAME: usize = 4;
+/// What a message costs in memory while a sink holds it, beside its own bytes.
+pub const MESSAGE_OVERHEAD: u64 = 1_024;
+/// What each header beside the contract's costs, beside its own bytes: Kafka's client allocates each.
+const HEADER_OVERHEAD: u64 = 96;
+
+/// What the messages of a report take in memory until a sink has settled them, in bytes.
+#[must_use]
+pub fn held_bytes(meta: &Meta<'_>, messages: &[Message<'_>]) -> u64 {
+    let headers = |headers: &[Header<'_>]| headers.len() as u64 * HEADER_OVERHEAD;
+    let each = MESSAGE_OVERHEAD + bytes_of(meta.passed) as u64 + headers(meta.passed);
+    messages.iter().map(|message| message.bytes() as u64 + headers(&message.headers) + each).sum()
+}
+
+/// Bytes of headers, names and values with their lengths.
 #[must_use]
 pub fn bytes_of(headers: &[Header<'_>]) -> usize {
-    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
+    headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_FRAME).sum()
 }
 
 /// Calls `put` with each header of a message: InLong's contract first (`rt` and `st`, when the report was

@@ -12,11 +12,8 @@ use std::sync::Arc;
 use sluice_wire::status::SinkStatus;
 
 pub use delivery::{Cause, Delivery, Failure, Outcome, Ticket, Verdict};
-pub use message::{Envelope, Header, Message, Meta, bytes_of, each_header};
+pub use message::{Envelope, Header, MESSAGE_OVERHEAD, Message, Meta, bytes_of, each_header, held_bytes};
 pub use set::{SinkError, SinkSet};
-
-/// What a sink costs in memory for each message it holds, beside the message's own bytes.
-pub const RECORD_OVERHEAD: u64 = 1024;
 
 /// Why a stream can't take records now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,9 +140,7 @@ impl Batch<'_> {
     /// What they take in memory until the sink has settled them, in bytes.
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        let bytes: usize = self.messages.iter().map(Message::bytes).sum();
-        let passed = bytes_of(self.meta.passed) as u64;
-        bytes.max(self.lines.len()) as u64 + (RECORD_OVERHEAD + passed) * self.messages.len() as u64
+        held_bytes(&self.meta, &self.messages).max(self.lines.len() as u64)
     }
 }
 

@@ -32,6 +32,8 @@ mod limits;
 #[cfg(test)]
 mod local_mode;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod native;
 #[cfg(test)]
 mod outputs;
@@ -49,3 +51,5 @@ mod sdk_replay;
 mod secure;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod telemetry;

@@ -113,10 +113,10 @@ fn a_body_that_wants_a_large_window_or_isnt_what_it_says_is_refused() {
     let (proxy, topic) = start("windows");
     let half = gzip(1_000);
     for (encoding, body, detail) in [
-        ("zstd", zstd(16 * MIB, 27), "the body is not valid zstd"),
+        ("zstd", zstd(16 * MIB, 27), "the body is not valid zstd with a window of at most 8 MiB"),
         ("gzip", half[..half.len() - 5].to_vec(), "the body is not valid gzip"),
         ("gzip", b"1\n2\n".to_vec(), "the body is not valid gzip"),
-        ("zstd", gzip(1_000), "the body is not valid zstd"),
+        ("zstd", gzip(1_000), "the body is not valid zstd with a window of at most 8 MiB"),
     ] {
         let answer = proxy.exchange(&packed("large", &[encoding], &body));
         assert_eq!(native::refusal(&answer), (400, detail.to_owned()), "{encoding}");

@@ -2,15 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use http::HeaderValue;
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue};
 
 use super::problem::{Failed, FailedRecord, Problem, RecordOutcome, RequestOutcome};
 use crate::intake::deliver::Pending;
+use crate::intake::request_id::REQUEST_ID;
 use crate::sink::{Cause, Outcome, Verdict};
-
-/// The header that names a request.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Waits for what became of a report: the number of its records, all stored.
 ///
@@ -20,7 +18,12 @@ pub(super) async fn outcome(mut pending: Pending) -> Result<usize, Problem> {
     let Some(verdict) = pending.verdict().await else {
         let all = 0..u32::try_from(pending.records).unwrap_or(u32::MAX);
         let records = all.map(|index| failed(index, Outcome::Unknown)).collect();
-        return Err(Problem::Records(Failed { stored: 0, outcome: RequestOutcome::Unknown, records }));
+        return Err(Problem::Records(Failed {
+            stored: 0,
+            outcome: RequestOutcome::Unknown,
+            cause: None,
+            records,
+        }));
     };
     if verdict.outcome() == Outcome::Stored {
         return Ok(pending.records);
@@ -43,7 +46,7 @@ fn failures(verdict: &Verdict, members: Option<&[Vec<u32>]>) -> Failed {
         (0, _) => RequestOutcome::Partial,
         _ => RequestOutcome::Unknown,
     };
-    Failed { stored: verdict.stored, outcome, records }
+    Failed { stored: verdict.stored, outcome, cause: verdict.cause, records }
 }
 
 fn failed(index: u32, outcome: Outcome) -> FailedRecord {

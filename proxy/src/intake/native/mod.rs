@@ -19,8 +19,10 @@ mod unpack;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Body;
@@ -31,11 +33,13 @@ use super::connection::Peer;
 use super::content::{asks_first, has_body};
 use super::deliver::{self, Said};
 use super::form::{Field, Form};
-use super::read;
+use super::read::{self, ReadError};
+use super::request_id;
 use super::text::integer;
 use crate::admit::Charge;
 use crate::catalog::Stream;
 use crate::output::KeyRule;
+use crate::telemetry::RequestSpan;
 
 use content::Content;
 use problem::Problem;
@@ -45,10 +49,7 @@ pub(super) const PREFIX: &str = "/v1/";
 /// Where the route's description (OpenAPI 3.1) is.
 pub(super) const DESCRIPTION: &str = "/openapi.json";
 /// The description itself.
-pub(super) const OPENAPI: &str = include_str!("openapi.json");
-
-/// The longest request id taken over, in bytes.
-const MAX_REQUEST_ID: usize = 128;
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// Answers a request to this route.
 pub(super) async fn records<B>(intake: &Intake, peer: &Peer, request: Request<B>) -> Response
@@ -56,8 +57,14 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (head, mut body) = request.into_parts();
-    let mut call =
-        Call { intake, stream: None, request_id: request_id(&head.headers), unread: has_body(&head.headers) };
+    let mut call = Call {
+        intake,
+        stream: None,
+        request_id: request_id(&head.headers),
+        unread: has_body(&head.headers),
+        span: intake.traces.request(&head, &peer.client),
+    };
+    call.span.known_as(&call.request_id);
     let outcome = match call.run(peer, &head, &mut body).await {
         Ok(accepted) => Ok(accepted),
         Err(problem) => {
@@ -72,6 +79,34 @@ where
     call.finish(outcome)
 }
 
+/// Describes this route.
+pub(super) async fn describe(
+    State(intake): State<Arc<Intake>>,
+    Extension(peer): Extension<Arc<Peer>>,
+    request: Request<axum::body::Body>,
+) -> Response {
+    let request_id = request_id(request.headers());
+    let refused = has_room(&intake, &peer).err();
+    let close = refused.is_some() || has_body(request.headers()) || intake.lifecycle.is_draining();
+    let mut response = match refused {
+        Some(problem) => problem.into_response(&request_id),
+        None => ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response(),
+    };
+    answer::complete(&mut response, &request_id, close);
+    response
+}
+
+/// The first check, before anything is read: whether the node takes requests on this connection.
+fn has_room(intake: &Intake, peer: &Peer) -> Result<(), Problem> {
+    if intake.lifecycle.is_notifying() {
+        return Err(Problem::Leaving);
+    }
+    if peer.over_limit || intake.budget.is_full() {
+        return Err(Problem::NodeBusy);
+    }
+    Ok(())
+}
+
 /// What is known of a request while it is worked on.
 struct Call<'a> {
     intake: &'a Intake,
@@ -79,6 +114,7 @@ struct Call<'a> {
     request_id: String,
     /// Whether there is a body that nobody has read: the connection can't go on after the answer.
     unread: bool,
+    span: RequestSpan,
 }
 
 impl Call<'_> {
@@ -87,8 +123,9 @@ impl Call<'_> {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        self.has_room(peer)?;
+        has_room(self.intake, peer)?;
         let (group_id, stream_id) = route::stream(head.uri.path()).ok_or(Problem::NoRoute)?;
+        self.span.took(route::RECORDS);
         if head.method != Method::POST {
             return Err(Problem::Method);
         }
@@ -99,6 +136,12 @@ impl Call<'_> {
         deliver::open(&stream)?;
         let mut charge = self.intake.budget.open();
         let bytes = self.read(body, content, &stream, &mut charge).await?;
+        // The body may have taken its time: the stream is that of the configuration in effect now.
+        let stream = self.find(&group_id, &stream_id)?;
+        deliver::open(&stream)?;
+        if bytes.len() as u64 > stream.spec.max_body_bytes {
+            return Err(Problem::Read(ReadError::TooLong { limit: limit_of(&stream) }));
+        }
         let records = decode::records(content.kind, &bytes, &head.headers)?;
         let said = Said {
             peer,
@@ -111,21 +154,12 @@ impl Call<'_> {
                 Some(KeyRule::Parameter(name)) => query.named(name),
                 _ => None,
             },
+            span: &self.span,
         };
         let pending = deliver::submit(&stream, &said, records, charge)?;
         drop((bytes, query));
+        self.span.holds(pending.records);
         answer::outcome(pending).await
-    }
-
-    /// The first check, before anything is read: whether the node takes requests on this connection.
-    fn has_room(&self, peer: &Peer) -> Result<(), Problem> {
-        if self.intake.lifecycle.is_notifying() {
-            return Err(Problem::Leaving);
-        }
-        if peer.over_limit || self.intake.budget.is_full() {
-            return Err(Problem::NodeBusy);
-        }
-        Ok(())
     }
 
     fn find(&mut self, group_id: &str, stream_id: &str) -> Result<Arc<Stream>, Problem> {
@@ -147,14 +181,14 @@ impl Call<'_> {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let limit = usize::try_from(stream.spec.max_body_bytes).unwrap_or(usize::MAX);
+        let limit = limit_of(stream);
         let read = read::whole(body, content.encoding.longest(limit), charge).await?;
         self.unread = false;
         Ok(unpack::unpack(content.encoding, read, limit, charge)?)
     }
 
     /// Counts the outcome and makes it a response.
-    fn finish(self, outcome: Result<usize, Problem>) -> Response {
+    fn finish(mut self, outcome: Result<usize, Problem>) -> Response {
         let code = outcome.as_ref().map_or_else(Problem::code, |_| sluice_wire::code::Code::Ok);
         match &self.stream {
             Some(stream) => stream.counters.answered(code),
@@ -163,22 +197,31 @@ impl Call<'_> {
         let mut response = match outcome {
             Ok(accepted) => answer::accepted(accepted),
             Err(problem) => {
-                tracing::debug!(request_id = self.request_id, %problem, "records refused");
+                let ids = self.ids();
+                let (group_id, stream_id) = (ids.map(|ids| ids.0), ids.map(|ids| ids.1));
+                // Not the problem's words: they may quote what was sent.
+                let (request_id, code, name) = (&self.request_id, code.number(), problem.name());
+                tracing::debug!(request_id, group_id, stream_id, code, problem = name, "records refused");
                 problem.into_response(&self.request_id)
             }
         };
         answer::complete(&mut response, &self.request_id, self.unread || self.intake.lifecycle.is_draining());
+        std::mem::take(&mut self.span).answered(response.status(), code, self.ids());
         response
     }
+
+    fn ids(&self) -> Option<(&str, &str)> {
+        self.stream.as_ref().map(|stream| (&*stream.spec.group_id, &*stream.spec.stream_id))
+    }
+}
+
+fn limit_of(stream: &Stream) -> usize {
+    usize::try_from(stream.spec.max_body_bytes).unwrap_or(usize::MAX)
 }
 
 /// The producer's id of the request where it has a usable one, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
-    headers
-        .get(answer::REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_graphic()))
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+    request_id::given(headers).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
 /// When the records happened, as the query's `dt` says.

@@ -16,6 +16,7 @@ use super::unpack::UnpackError;
 use crate::intake::deliver::Refusal;
 use crate::intake::form::FormError;
 use crate::intake::read::ReadError;
+use crate::sink::{BreakerOpen, Cause};
 
 /// Why not every record of a request is stored.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ pub(super) enum Problem {
 pub(super) struct Failed {
     pub(super) stored: u64,
     pub(super) outcome: RequestOutcome,
+    /// Why the first of those not stored is not.
+    pub(super) cause: Option<Cause>,
     pub(super) records: Vec<FailedRecord>,
 }
 
@@ -129,7 +132,7 @@ impl Problem {
             Self::Unpack(UnpackError::NoRoom(_)) => BUSY,
             Self::Decode(_) => MALFORMED,
             Self::Refused(refusal) => of_refusal(refusal),
-            Self::Records(failed) => of_records(failed.outcome),
+            Self::Records(failed) => of_records(failed),
         }
     }
 
@@ -137,6 +140,12 @@ impl Problem {
     #[must_use]
     pub(super) fn code(&self) -> Code {
         self.kind().2
+    }
+
+    /// Its name, the same for every problem of the kind.
+    #[must_use]
+    pub(super) fn name(&self) -> &'static str {
+        self.kind().0
     }
 
     /// Whether the connection ends with the answer: its request was not read to the end, or the node leaves.
@@ -151,6 +160,7 @@ impl Problem {
             Self::Refused(Refusal::OverQuota(over)) => Some(over.retry_after),
             Self::Refused(Refusal::Paused) => Some(Duration::from_secs(30)),
             Self::Refused(Refusal::NoTopic(_)) => Some(Duration::from_secs(5)),
+            Self::Refused(Refusal::Breaker(_)) => Some(BreakerOpen::RETRY_AFTER),
             _ if self.kind().1 == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -242,11 +252,16 @@ fn of_refusal(refusal: &Refusal) -> Kind {
     }
 }
 
-fn of_records(outcome: RequestOutcome) -> Kind {
+fn of_records(failed: &Failed) -> Kind {
     use StatusCode as S;
-    match outcome {
+    match failed.outcome {
         RequestOutcome::NotStored => {
-            ("not-stored", S::SERVICE_UNAVAILABLE, Code::Refused, "No record was stored")
+            let code = match failed.cause {
+                Some(Cause::Busy) => Code::Busy,
+                Some(Cause::NoTopic) => Code::NoTopic,
+                Some(Cause::Refused) | None => Code::Refused,
+            };
+            ("not-stored", S::SERVICE_UNAVAILABLE, code, "No record was stored")
         }
         RequestOutcome::Partial => {
             ("partly-stored", S::SERVICE_UNAVAILABLE, Code::Unknown, "Some records were not stored")

@@ -2,6 +2,9 @@
 
 use crate::intake::form::decode_path;
 
+/// The path as it is described.
+pub(super) const RECORDS: &str = "/v1/groups/{groupId}/streams/{streamId}/records";
+
 /// The groupId and streamId of `/v1/groups/{groupId}/streams/{streamId}/records`; `None` for any other path.
 #[must_use]
 pub(super) fn stream(path: &str) -> Option<(String, String)> {

@@ -12,6 +12,8 @@ use crate::admit::{Charge, Full};
 const STEP: usize = 16 << 10;
 /// The largest window that a zstd body may want: 8 MiB, what RFC 8878 tells decoders to support.
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// What a zstd body must be.
+const ZSTD: &str = "zstd with a window of at most 8 MiB";
 
 /// Why a body can't be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +45,7 @@ pub(super) fn unpack(
         Encoding::Zstd => {
             let window = 1_u64 << ZSTD_WINDOW_LOG.min(limit.max(1).ilog2() + 1);
             charge.grow(window)?;
-            grow(zstd(&body).map_err(|_| UnpackError::Broken("zstd"))?, "zstd", limit, charge)
+            grow(zstd(&body).map_err(|_| UnpackError::Broken(ZSTD))?, ZSTD, limit, charge)
         }
     }
 }

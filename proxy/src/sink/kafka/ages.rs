@@ -24,7 +24,9 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock whose ring spans everything a record with this delivery timeout may take.
     pub(super) fn new(delivery_timeout: Duration) -> Self {
-        let width = ((delivery_timeout + ENDING) / SLOTS).max(SHORTEST);
+        // In whole milliseconds, as moments are divided into slots: a fraction would add up over the weeks.
+        let width = (delivery_timeout + ENDING).as_millis().div_ceil(u128::from(SLOTS));
+        let width = Duration::from_millis(u64::try_from(width).unwrap_or(u64::MAX)).max(SHORTEST);
         Self { epoch: Instant::now(), width }
     }
 
@@ -118,6 +120,19 @@ fn raise(number: &AtomicU32, to: Slot) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_as_true_after_a_month_as_after_a_minute() {
+        for timeout in [8, 10, 30, 60] {
+            let clock = Clock::new(Duration::from_secs(timeout));
+            for uptime in [60, 3_600, 30 * 86_400] {
+                let at = clock.epoch + Duration::from_secs(uptime);
+                let age = clock.age(clock.slot(at), at + Duration::from_secs(4));
+                let least = Duration::from_secs(4) - clock.width;
+                assert!((least..=Duration::from_secs(4)).contains(&age), "{timeout} s, {uptime} s: {age:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_oldest_record_in_flight_is_found_until_it_is_settled() {

@@ -69,6 +69,12 @@ pub(super) fn connect(sink: &KafkaSink, secrets: &Secrets) -> Result<ClientConfi
     Ok(config)
 }
 
+/// How long a record may wait for others to be sent with, as the fleet says.
+pub(super) fn linger(sink: &KafkaSink) -> Duration {
+    let millis = sink.properties.get("linger.ms").and_then(|linger| linger.parse::<f64>().ok());
+    Duration::try_from_secs_f64(millis.unwrap_or(1.0) / 1_000.0).unwrap_or_default()
+}
+
 /// How long a broker may take over one produce request.
 pub(super) fn request_timeout(sink: &KafkaSink) -> Duration {
     Duration::from_millis(REQUEST_TIMEOUT_MS.min(sink.delivery_timeout_ms / REQUEST_TIMEOUT_PART).max(1))
@@ -82,9 +88,9 @@ pub(super) fn producer(
     batch_bytes: usize,
 ) -> ClientConfig {
     let timeout = sink.delivery_timeout_ms;
-    // Every record is charged at least `RECORD_OVERHEAD`, so these bounds lie above what the budget
+    // Every record is charged at least `MESSAGE_OVERHEAD`, so these bounds lie above what the budget
     // admits and the queue never fills.
-    let records = capacity.inflight_bytes / crate::sink::RECORD_OVERHEAD + 1_024;
+    let records = capacity.inflight_bytes / crate::sink::MESSAGE_OVERHEAD + 1_024;
     let kbytes = (capacity.inflight_bytes / 1_024 + RECORD_ROOM).min(2_097_151);
     let longest = (capacity.longest_body + RECORD_ROOM).clamp(1_000, 1_000_000_000);
     if !sink.properties.contains_key("linger.ms") {
@@ -165,7 +171,7 @@ mod tests {
             );
             let number = |key| config.get(key).unwrap().parse::<u64>().unwrap();
             // A message is charged its bytes and 1 KiB, so both bounds are above all that are admitted at once.
-            assert!(number("queue.buffering.max.messages") > inflight_bytes / crate::sink::RECORD_OVERHEAD);
+            assert!(number("queue.buffering.max.messages") > inflight_bytes / crate::sink::MESSAGE_OVERHEAD);
             assert!(number("queue.buffering.max.kbytes") > inflight_bytes / 1_024);
         }
     }

@@ -49,6 +49,8 @@ pub(super) struct Driver {
     pub(super) flush: Duration,
     /// How long a broker may take over one request.
     pub(super) request_timeout: Duration,
+    /// How long a record may wait for others to be sent with.
+    pub(super) linger: Duration,
 }
 
 /// Why a producer is served no longer.
@@ -81,7 +83,16 @@ impl Driver {
         let lane = self.control.lane(self.place);
         lane.producer.store(Some(Arc::clone(&first.producer)));
         lane.batch.store(first.batch, Ordering::Relaxed);
-        std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run(first))
+        let control = Arc::clone(&self.control);
+        let place = self.place;
+        let thread = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || self.run(first));
+        if thread.is_err() {
+            // Without a thread nobody would settle what this producer takes.
+            let lane = control.lane(place);
+            lane.producer.store(None);
+            lane.batch.store(0, Ordering::Relaxed);
+        }
+        thread
     }
 
     fn lane(&self) -> &Lane {
@@ -89,7 +100,7 @@ impl Driver {
     }
 
     fn run(self, first: Made) {
-        let watch = || Watch::new(Arc::clone(&self.shared), self.request_timeout);
+        let watch = || Watch::new(Arc::clone(&self.shared), self.request_timeout, self.linger);
         let mut memory = Memory {
             patience: PATIENCE.0,
             watch: (self.place == Place::Main).then(watch),

@@ -119,6 +119,7 @@ impl Connection {
             config: Arc::new(move |batch| client::producer(base.clone(), &spec, capacity, batch)),
             flush,
             request_timeout: client::request_timeout(sink),
+            linger: client::linger(sink),
         };
         let first = driver.make_one(batch).map_err(|error| StartError::Refused(error.to_string()))?;
         let thread = driver.start(first).map_err(StartError::Thread)?;

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use rdkafka::producer::Producer as _;
 
 use super::control::{Control, Place};
-use super::topics::Topic;
 
 /// Between two rounds of questions.
 const EVERY: Duration = Duration::from_secs(2);
@@ -31,7 +30,7 @@ impl Refresh {
     }
 
     /// Begins a round, where it is time and there are such topics.
-    pub(super) fn run(&mut self, refused: &[Arc<Topic>], control: &Arc<Control>) {
+    pub(super) fn run(&mut self, refused: &[String], control: &Arc<Control>) {
         let busy = self.running.as_ref().is_some_and(|running| !running.is_finished());
         if refused.is_empty() || busy || self.begun.elapsed() < EVERY {
             return;
@@ -42,7 +41,7 @@ impl Refresh {
             .cycle()
             .skip(self.next % refused.len())
             .take(refused.len().min(ROUND))
-            .map(|topic| topic.name().to_owned())
+            .cloned()
             .collect();
         self.next = (self.next % refused.len()) + names.len();
         let control = Arc::clone(control);

@@ -158,9 +158,9 @@ impl Topics {
         }
     }
 
-    /// Forgets the topics that nobody else holds.
+    /// Forgets the topics that nobody else holds, but for those whose streams are only about to.
     pub(super) fn forget_unused(&self) {
-        self.lock().retain(|_, topic| Arc::strong_count(topic) > 1);
+        self.lock().retain(|_, topic| Arc::strong_count(topic) > 1 || topic.wanted() != Wanted::default());
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<Topic>> {
@@ -196,6 +196,18 @@ mod tests {
         topic.missing("gone".to_owned());
         assert_eq!(topic.longest_record(), None);
         assert_eq!(topic.health().trouble.unwrap().message, "gone");
+    }
+
+    #[test]
+    fn a_topic_that_is_wanted_waits_for_its_streams_and_one_that_is_not_is_forgotten() {
+        let topics = Topics::default();
+        let wanted = Wanted { longest_body: 1, create: None };
+        topics.want(BTreeMap::from([("t".to_owned(), wanted)]), None);
+        topics.forget_unused();
+        assert!(topics.get("t").is_some());
+        topics.want(BTreeMap::new(), None);
+        topics.forget_unused();
+        assert!(topics.get("t").is_none());
     }
 
     #[test]

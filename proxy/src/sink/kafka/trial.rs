@@ -41,6 +41,8 @@ pub(super) struct Trial<T> {
     clock: Clock,
     /// The longest that a guilty topic can hold up others: all requests in flight at a time, one after another.
     longest_hold: Duration,
+    /// How long a record may wait at home, which makes nobody a suspect.
+    linger: Duration,
     watched: Vec<Case<T>>,
     arrested: Vec<Case<T>>,
     /// How many were left on trial when last looked at, and since when.
@@ -56,8 +58,8 @@ struct Case<T> {
 }
 
 impl<T: Clone + PartialEq> Trial<T> {
-    pub(super) fn new(clock: Clock, longest_hold: Duration) -> Self {
-        Self { clock, longest_hold, watched: Vec::new(), arrested: Vec::new(), left: (0, None) }
+    pub(super) fn new(clock: Clock, longest_hold: Duration, linger: Duration) -> Self {
+        Self { clock, longest_hold, linger, watched: Vec::new(), arrested: Vec::new(), left: (0, None) }
     }
 
     /// Forgets what was watched, because another producer is in effect.
@@ -86,7 +88,7 @@ impl<T: Clone + PartialEq> Trial<T> {
         for (index, look) in looks.iter().enumerate() {
             let others = if first.1 == Some(index) { second } else { first.0 };
             let Some(mark) = look.oldest.filter(|oldest| others > *oldest) else { continue };
-            if self.clock.age(mark, now) < WATCHED
+            if self.clock.age(mark, now) < WATCHED + self.linger
                 || self.arrested.iter().any(|case| case.topic == look.topic)
             {
                 continue;
@@ -97,7 +99,8 @@ impl<T: Clone + PartialEq> Trial<T> {
         }
         self.watched = watched;
         let suspect = |case: &Case<T>| {
-            self.clock.age(case.mark, now) >= SUSPECT && now.saturating_duration_since(case.since) >= STILL
+            self.clock.age(case.mark, now) >= SUSPECT + self.linger
+                && now.saturating_duration_since(case.since) >= STILL
         };
         if !self.watched.iter().any(suspect) {
             return Vec::new();
@@ -158,7 +161,7 @@ mod tests {
     impl Scene {
         fn new() -> Self {
             let clock = Clock::new(Duration::from_secs(8));
-            let trial = Trial::new(clock, LONGEST_HOLD);
+            let trial = Trial::new(clock, LONGEST_HOLD, Duration::ZERO);
             Self { trial, now: Instant::now() + Duration::from_secs(1) }
         }
 
@@ -297,7 +300,7 @@ mod tests {
             let sentences = scene.session(&[('s', stuck, 1), ('i', stuck, 1), ('h', now, now)]);
             if !sentences.is_empty() {
                 assert_eq!(sentences, [Sentence::Convict('s'), Sentence::Convict('i')]);
-                assert!(scene.trial.clock.age(stuck, scene.now) >= LONGEST_HOLD);
+                assert!(scene.trial.clock.age(stuck, scene.now) >= LONGEST_HOLD, Duration::ZERO);
                 return;
             }
         }

@@ -32,7 +32,7 @@ pub(super) struct Watch {
     shared: Arc<Shared>,
     trial: Trial<Accused>,
     looks: Vec<Look<Accused>>,
-    refused: Vec<Arc<Topic>>,
+    refused: Vec<String>,
     any_quarantined: bool,
     looked: Instant,
     /// The first slot whose records are all the producer's that is in effect.
@@ -42,11 +42,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `request_timeout` is how long a broker may take over one request.
-    pub(super) fn new(shared: Arc<Shared>, request_timeout: Duration) -> Self {
+    /// `request_timeout` is how long a broker may take over one request, `linger` how long a record may wait for
+    /// others to be sent with.
+    pub(super) fn new(shared: Arc<Shared>, request_timeout: Duration, linger: Duration) -> Self {
         // Five requests are in flight on a connection at most, and all may be one topic's.
-        let longest_hold = request_timeout * 5 + Duration::from_millis(500);
-        let trial = Trial::new(shared.clock, longest_hold);
+        let longest_hold = request_timeout * 5 + Duration::from_millis(500) + linger;
+        let trial = Trial::new(shared.clock, longest_hold, linger);
         let now = Instant::now();
         let (looks, refused, left) = (Vec::new(), Vec::new(), (REPLACEMENTS, now));
         Self { shared, trial, looks, refused, any_quarantined: false, looked: now, first: 1, left }
@@ -88,8 +89,9 @@ impl Watch {
         another_main && has_quarantine && self.may_replace(now)
     }
 
-    /// The topics in quarantine, at the last look, because their records were refused.
-    pub(super) fn refused(&self) -> &[Arc<Topic>] {
+    /// The topics in quarantine, at the last look, because their records were refused; by name, so that one whose
+    /// streams are gone can be forgotten.
+    pub(super) fn refused(&self) -> &[String] {
         &self.refused
     }
 
@@ -101,7 +103,7 @@ impl Watch {
         *any_quarantined = false;
         self.shared.topics.each(|topic| {
             if topic.guard.was_refused() {
-                refused.push(Arc::clone(topic));
+                refused.push(topic.name().to_owned());
             }
             let (guard, quarantined) = (&topic.guard, topic.guard.is_quarantined());
             if quarantined && guard.change(|breaker| breaker.release_if_clean(now)) {
