@@ -92,8 +92,8 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn who(stream: &str) -> Who {
-        Some(("g".to_owned(), stream.to_owned()))
+    fn who(stream_id: impl Into<Option<&'static str>>) -> Who {
+        stream_id.into().map(|stream_id| ("g".to_owned(), stream_id.to_owned()))
     }
 
     fn line(who: Who, code: Code, requests: u64) -> Line {

@@ -102,7 +102,9 @@ pub(super) fn by_request(node: &Proxy) -> Vec<Row<'_>> {
     row("head too long", 431, "", headed(&format!("X-Long: {}\r\n", "x".repeat(20_000))));
     row("target too long", 431, "", post(&(to("s") + "?x=" + &"x".repeat(70_000)), "text/plain", "", b"x"));
     row("too many headers", 431, "", headed(&"X-More: x\r\n".repeat(65)));
-    row("too long a trace", 431, "headers", headed(&format!("tracestate: {}\r\n", "x".repeat(9_000))));
+    let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: ";
+    let long_trace = format!("{trace}{}\r\n", "x".repeat(9_000));
+    row("too long a trace", 431, "headers", headed(&long_trace));
     rows
 }
 
