@@ -151,7 +151,12 @@ fn stream_status(stream: &Stream) -> StreamStatus {
         stream_id: spec.stream_id.clone(),
         topic: spec.topic.clone(),
         ready: health.trouble.is_none(),
-        message: health.trouble.map(|trouble| trouble.message).or(health.notice).unwrap_or_default(),
+        message: health
+            .trouble
+            .map(|trouble| trouble.message)
+            .or(health.notice)
+            .or_else(|| spec.paused.then(|| "the stream is paused: it takes no reports".to_owned()))
+            .unwrap_or_default(),
         replicas: health.replicas,
         min_insync_replicas: health.min_insync_replicas,
         counts: stream.counters.snapshot(),

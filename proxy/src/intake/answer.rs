@@ -2,7 +2,7 @@
 //!
 //! Always 200 with `{"code":"<n>","msg":"<text>"}`, but for two things that are not the producer's
 //! business: 503 while the node leaves, which makes InLong's SDK use another one, and 408 for a
-//! request that came too slowly.
+//! request that came too slowly. A path that is none of InLong's is 404, for those who mean another route.
 
 use std::borrow::Cow;
 
@@ -30,6 +30,8 @@ pub(super) struct Answer {
     pub(super) close: bool,
     /// Whether the request came too slowly.
     pub(super) too_slow: bool,
+    /// Whether its path is none of InLong's.
+    pub(super) not_found: bool,
 }
 
 impl Answer {
@@ -43,6 +45,7 @@ impl Answer {
             callback: None,
             close: ends_connection(code),
             too_slow: false,
+            not_found: false,
         }
     }
 
@@ -62,6 +65,7 @@ impl Answer {
         match self.code {
             Code::Closed => StatusCode::SERVICE_UNAVAILABLE,
             _ if self.too_slow => StatusCode::REQUEST_TIMEOUT,
+            _ if self.not_found => StatusCode::NOT_FOUND,
             _ => StatusCode::OK,
         }
     }

@@ -28,6 +28,8 @@ use crate::output::{KeyRule, Record};
 use crate::sink::{Cause, Outcome, Verdict};
 use crate::telemetry::RequestSpan;
 
+/// Where the paths of InLong's contract begin.
+const CONTRACT: &str = "/dataproxy/";
 /// Where reports are taken.
 pub(super) const MESSAGE: &str = "/dataproxy/message";
 /// Where producers ask whether the node lives.
@@ -80,7 +82,9 @@ pub(super) async fn elsewhere(state: Shared, peer: Extension<Arc<Peer>>, request
     let report = Report::new(&intake, request.headers());
     let refusal = report.has_room(&peer, request.uri()).and_then(|()| check_method(request.method()));
     let code = if path.is_err() { Code::Uri } else { Code::Path };
-    report.finish(refusal.err().unwrap_or_else(|| Answer::new(code)))
+    // Whoever mistypes the native route would take 200 for success.
+    let not_found = code == Code::Path && !request.uri().path().starts_with(CONTRACT);
+    report.finish(refusal.err().unwrap_or_else(|| Answer { not_found, ..Answer::new(code) }))
 }
 
 /// What is known of a report while it is checked.

@@ -58,10 +58,11 @@ pub struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Bytes of key, value and own headers.
+    /// Bytes of key, value and own headers with their lengths.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.key.as_ref().map_or(0, |key| key.len()) + self.value.len() + bytes_of(&self.headers)
+        let headers = bytes_of(&self.headers) + self.headers.len() * HEADER_FRAME;
+        self.key.as_ref().map_or(0, |key| key.len()) + self.value.len() + headers
     }
 }
 
@@ -80,10 +81,10 @@ pub fn held_bytes(meta: &Meta<'_>, messages: &[Message<'_>]) -> u64 {
     messages.iter().map(|message| message.bytes() as u64 + headers(&message.headers) + each).sum()
 }
 
-/// Bytes of headers, names and values with their lengths.
+/// Bytes of headers, names and values.
 #[must_use]
 pub fn bytes_of(headers: &[Header<'_>]) -> usize {
-    headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_FRAME).sum()
+    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// Calls `put` with each header of a message: InLong's contract first (`rt` and `st`, when the report was

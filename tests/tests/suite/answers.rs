@@ -72,7 +72,8 @@ fn failure(proxy: &Proxy, row: &Value) -> Option<String> {
     let mut connection = Connection::open(proxy.http());
     connection.send(&request(row));
     let answer = unwrap(row, connection.answer());
-    if answer.status != 200 || answer.header("content-type") != Some("application/json;charset=utf-8") {
+    let status = if row["code"] == "35" { 404 } else { 200 };
+    if answer.status != status || answer.header("content-type") != Some("application/json;charset=utf-8") {
         return Some(format!("{what}: {answer:?}"));
     }
     if answer.code() != row["code"] {
@@ -229,7 +230,11 @@ fn every_code_is_reached_by_a_real_request() {
     for code in Code::ALL {
         let answer = provoke(code, &proxy);
         assert_eq!(answer.code(), code.number().to_string(), "{code:?}: {}", answer.text());
-        let status = if code == Code::Closed { 503 } else { 200 };
+        let status = match code {
+            Code::Closed => 503,
+            Code::Path => 404,
+            _ => 200,
+        };
         assert_eq!(answer.status, status, "{code:?}");
     }
     assert!(kafka::read(&kafka_address(), &compacted).is_empty(), "refused is not stored");
@@ -241,4 +246,18 @@ fn the_heartbeat_is_answered_before_there_is_any_configuration() {
     assert_eq!(proxy.exchange(&http::get("/dataproxy/heartbeat")).code(), "0");
     assert_eq!(proxy.get_admin("/readyz").status, 503);
     assert_eq!(proxy.get_admin("/healthz").status, 200);
+}
+
+#[test]
+fn a_path_that_is_none_of_inlongs_is_not_found() {
+    let (proxy, _topic) = crate::support::proxy("paths");
+    for (path, status) in [
+        ("/dataproxy/other", 200),
+        ("/groups/g/streams/s/records", 404),
+        ("/V1/groups/g/streams/s/records", 404),
+        ("/", 404),
+    ] {
+        let answer = proxy.exchange(&post(path, "", "groupId=g&streamId=s&body=x"));
+        assert_eq!((answer.status, answer.code().as_str()), (status, "35"), "{path}");
+    }
 }

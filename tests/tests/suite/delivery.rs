@@ -11,7 +11,7 @@ use sluice_tests::kafka;
 use sluice_tests::load::{Load, Progress};
 use sluice_tests::proxy::Proxy;
 use sluice_tests::wait;
-use sluice_wire::document::{CreateTopic, Stream};
+use sluice_wire::document::{CreateTopic, Document, Stream};
 
 use crate::support::{kafka as kafka_address, machine, proxy, topic, values};
 
@@ -150,4 +150,24 @@ fn small_records_for_a_narrow_topic_are_never_batched_past_its_limit() {
     let codes = load.run(&history, &Progress::new());
     assert_eq!(codes.into_iter().collect::<Vec<_>>(), [("0".to_owned(), 640)]);
     history.assert_holds(values(&topic));
+}
+
+#[test]
+fn a_narrow_topic_leaves_the_batches_of_the_others_alone() {
+    let (wide, narrow) = (topic("wide"), kafka::unique_name("narrow"));
+    kafka::create(&kafka_address(), &narrow, 1, &[("max.message.bytes", "2000")]);
+    let one = on_kafka(&kafka_address(), vec![stream("g", "wide", "kafka", &wide)]);
+    let proxy = Proxy::start(&one);
+    let mut both = Document { revision: 2, ..one };
+    both.streams.push(stream("g", "s", "kafka", &narrow));
+    proxy.apply(&both);
+    proxy.wait_stream("s", true);
+    let history = Arc::new(History::new());
+    let codes = Load::new(proxy.http(), 32, 20).run(&history, &Progress::new());
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), [("0".to_owned(), 640)]);
+    history.assert_holds(values(&narrow));
+    // Only what 128 KiB are less than 1 MB replaced the others' producer.
+    let replaced = proxy.metric("sluice_kafka_producers_replaced_total", &["batch_size"]);
+    assert!(replaced <= 1.0, "{replaced}");
+    assert_eq!(proxy.report("g", "wide", "still").0, "0");
 }

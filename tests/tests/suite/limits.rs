@@ -169,3 +169,21 @@ fn a_stream_whose_kafka_stands_still_holds_its_share_and_another_gets_in() {
     assert_eq!(kafka::read(&broker.address(), "heavy").len() as u64, admitted);
     proxy.wait_idle();
 }
+
+#[test]
+fn a_body_that_takes_its_time_meets_the_stream_as_it_is_at_its_end() {
+    let topic = topic("slowly");
+    let open = on_kafka(&kafka_address(), vec![stream("g", "s", "kafka", &topic)]);
+    let paused = Stream { paused: true, ..open.streams[0].clone() };
+    let proxy = Proxy::start(&open);
+    let mut connection = Connection::open(proxy.http());
+    let request = native::to_stream("s", "text/plain", b"late");
+    let (begin, end) = request.split_at(request.len() - 2);
+    connection.send(begin);
+    proxy.apply(&Document { revision: 2, streams: vec![paused], ..open.clone() });
+    connection.send(end);
+    let (status, detail) = native::refusal(&connection.answer());
+    assert_eq!((status, detail.as_str()), (503, "the stream is paused"));
+    proxy.apply(&Document { revision: 3, ..open });
+    assert!(values(&topic).is_empty());
+}

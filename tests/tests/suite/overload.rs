@@ -174,7 +174,7 @@ fn a_connection_too_many_is_told_busy_and_closed() {
 #[test]
 fn a_client_that_asks_first_is_refused_before_it_sends() {
     let (proxy, _topic) = crate::support::proxy("asks");
-    for (target, code) in [("/dataproxy/message", "36"), ("/other", "35")] {
+    for (target, code) in [("/dataproxy/message", "36"), ("/other", "35"), ("/dataproxy/message?x=%", "36")] {
         let mut connection = Connection::open(proxy.http());
         let head = format!(
             "POST {target} HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"

@@ -96,7 +96,7 @@ fn kind(headers: &HeaderMap) -> Result<Kind, ContentError> {
         "application/cloudevents+json" => Kind::Event,
         "application/cloudevents-batch+json" => Kind::Events,
         // In binary mode the media type is that of the event's data, and may be any or none.
-        _ if headers.contains_key("ce-specversion") => return Ok(Kind::EventData),
+        _ if is_event(headers) => return Ok(Kind::EventData),
         "application/json" => Kind::Json,
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Kind::Ndjson,
         "text/plain" => Kind::Text,
@@ -105,6 +105,12 @@ fn kind(headers: &HeaderMap) -> Result<Kind, ContentError> {
     };
     let fits = kind == Kind::Bytes || parameters.split(';').all(is_utf8);
     if fits { Ok(kind) } else { Err(ContentError::Charset) }
+}
+
+/// Whether any attribute that every event has is among the headers: what is missing is then told, and the others
+/// are not lost in silence.
+fn is_event(headers: &HeaderMap) -> bool {
+    ["ce-specversion", "ce-id", "ce-source", "ce-type"].into_iter().any(|name| headers.contains_key(name))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, ContentError> {

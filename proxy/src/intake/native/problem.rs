@@ -160,7 +160,7 @@ impl Problem {
             Self::Refused(Refusal::OverQuota(over)) => Some(over.retry_after),
             Self::Refused(Refusal::Paused) => Some(Duration::from_secs(30)),
             Self::Refused(Refusal::NoTopic(_)) => Some(Duration::from_secs(5)),
-            Self::Refused(Refusal::Breaker(_)) => Some(BreakerOpen::RETRY_AFTER),
+            Self::Refused(Refusal::Breaker(_)) => Some(Duration::from_secs(BreakerOpen::RETRY_AFTER)),
             _ if self.kind().1 == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(1)),
             _ => None,
         }

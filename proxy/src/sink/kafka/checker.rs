@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -143,9 +142,9 @@ impl Checker {
         let topics = self.shared.topics.all();
         let known = topics.iter().filter_map(|topic| topic.longest_record());
         let bound = known.chain(new).min().map_or(BATCH_BYTES, |smallest| smallest.clamp(1, BATCH_BYTES));
-        self.control.batch_bytes.store(bound, Ordering::Relaxed);
+        self.control.bound(bound);
         let begin = Instant::now();
-        while !self.control.has_batches_of(bound) && begin.elapsed() < PATIENCE {
+        while !self.control.has_wanted_batches() && begin.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -9,6 +9,9 @@ use rdkafka::producer::BaseProducer;
 
 use super::context::Context;
 
+/// A topic that takes no batches of so many bytes goes through the other producer.
+pub(super) const NARROW: usize = 128 << 10;
+
 pub(super) type Producer = BaseProducer<Context>;
 
 /// A producer and the largest batch it makes, in bytes.
@@ -32,7 +35,8 @@ pub(super) struct Lane {
 pub(super) enum Place {
     /// For every topic without trouble.
     Main,
-    /// For topics that would hold up the others; nothing is there before the first of them.
+    /// For topics that would hold up the others, or whose batches must be small; nothing is there before the first
+    /// of them.
     Quarantine,
 }
 
@@ -73,21 +77,21 @@ pub(super) struct Control {
     pub(super) retire: AtomicBool,
     /// Set: give back at once what is not acknowledged.
     pub(super) purge: AtomicBool,
-    /// Largest batch wanted, in bytes; a change makes other producers.
-    pub(super) batch_bytes: AtomicUsize,
+    /// The smallest bound of a topic, in bytes; a change makes other producers.
+    smallest: AtomicUsize,
     /// Fatal errors since the start.
     pub(super) fatal_errors: AtomicU64,
     replaced: [AtomicU64; Reason::ALL.len()],
 }
 
 impl Control {
-    pub(super) fn new(batch_bytes: usize) -> Self {
+    pub(super) fn new(smallest: usize) -> Self {
         Self {
             main: Lane::default(),
             quarantine: Lane::default(),
             retire: AtomicBool::new(false),
             purge: AtomicBool::new(false),
-            batch_bytes: AtomicUsize::new(batch_bytes),
+            smallest: AtomicUsize::new(smallest),
             fatal_errors: AtomicU64::new(0),
             replaced: Default::default(),
         }
@@ -100,10 +104,35 @@ impl Control {
         }
     }
 
-    /// Whether every producer that takes records makes batches of at most so many bytes.
-    pub(super) fn has_batches_of(&self, bytes: usize) -> bool {
-        let has = |lane: &Lane| lane.batch.load(Ordering::Relaxed) == bytes;
-        has(&self.main) && (self.quarantine.producer.load().is_none() || has(&self.quarantine))
+    /// Sets the smallest bound of a topic, in bytes.
+    pub(super) fn bound(&self, smallest: usize) {
+        self.smallest.store(smallest, Ordering::Relaxed);
+    }
+
+    /// The smallest bound of a topic, in bytes.
+    pub(super) fn smallest(&self) -> usize {
+        self.smallest.load(Ordering::Relaxed)
+    }
+
+    /// The largest batch that a producer is to make there, in bytes. Main's has a floor, because small batches
+    /// would slow every topic: narrower topics go through the other producer.
+    pub(super) fn batch_of(&self, place: Place) -> usize {
+        match place {
+            Place::Main => self.smallest().max(NARROW),
+            Place::Quarantine => self.smallest(),
+        }
+    }
+
+    /// Whether there are topics too narrow for main.
+    pub(super) fn has_narrow(&self) -> bool {
+        self.smallest() < NARROW
+    }
+
+    /// Whether every producer that takes records makes batches as they are wanted.
+    pub(super) fn has_wanted_batches(&self) -> bool {
+        let has = |place| self.lane(place).batch.load(Ordering::Relaxed) == self.batch_of(place);
+        let none_needed = || !self.has_narrow() && self.quarantine.producer.load().is_none();
+        has(Place::Main) && (has(Place::Quarantine) || none_needed())
     }
 
     pub(super) fn count_replaced(&self, reason: Reason) {

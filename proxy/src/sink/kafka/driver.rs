@@ -186,7 +186,7 @@ impl Driver {
     fn make(&self) -> Option<Made> {
         let mut backoff = BACKOFF.0;
         while !self.retired() {
-            match self.make_one(self.control.batch_bytes.load(Ordering::Relaxed)) {
+            match self.make_one(self.control.batch_of(self.place)) {
                 Ok(made) => return Some(made),
                 Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),
             }
@@ -210,7 +210,7 @@ impl Driver {
             if self.retired() {
                 return End::Retired;
             }
-            if self.control.batch_bytes.load(Ordering::Relaxed) != made.batch {
+            if self.control.batch_of(self.place) != made.batch {
                 return End::Replace(Reason::BatchSize);
             }
             if let Some((code, reason)) = producer.client().fatal_error() {
@@ -242,6 +242,9 @@ impl Driver {
     /// Has the topics looked over, and another producer made ready where one is wanted. `Some` once it is.
     fn look_over_topics(&self, memory: &mut Memory) -> Option<Made> {
         let watch = memory.watch.as_mut()?;
+        if self.control.has_narrow() {
+            self.ensure_quarantine(&mut memory.threads);
+        }
         let another_main = watch.look(Instant::now(), || self.ensure_quarantine(&mut memory.threads));
         memory.refresh.run(watch.refused(), &self.control);
         if another_main && memory.next.is_none() {
@@ -249,7 +252,7 @@ impl Driver {
         }
         let next = memory.next.take_if(|next| next.is_finished())?.join().ok().flatten()?;
         // One made with batches that are no longer wanted would only be replaced again.
-        (next.batch == self.control.batch_bytes.load(Ordering::Relaxed)).then_some(next)
+        (next.batch == self.control.batch_of(self.place)).then_some(next)
     }
 
     /// Makes a producer and has it find the brokers before it is to take anything, beside the one that serves.
@@ -258,7 +261,7 @@ impl Driver {
         let mut topic = None;
         self.shared.topics.each(|any| topic = Some(any.name().to_owned()));
         let making = move || {
-            let made = driver.make_one(driver.control.batch_bytes.load(Ordering::Relaxed)).ok()?;
+            let made = driver.make_one(driver.control.batch_of(driver.place)).ok()?;
             made.producer.client().fetch_metadata(topic.as_deref(), REACH).ok()?;
             driver.pause(PRODUCER_ID);
             Some(made)
@@ -273,7 +276,7 @@ impl Driver {
         }
         let driver = Self { place: Place::Quarantine, ..self.clone() };
         let started = driver
-            .make_one(self.control.batch_bytes.load(Ordering::Relaxed))
+            .make_one(self.control.batch_of(Place::Quarantine))
             .map_err(|error| error.to_string())
             .and_then(|first| driver.start(first).map_err(|error| error.to_string()));
         match started {

@@ -48,7 +48,7 @@ impl Topic {
     /// Lets a report go, or says why not.
     pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Pass, Why> {
         let flags = self.guard.flags.load(Ordering::Relaxed);
-        let quarantine = flags & QUARANTINE > 0;
+        let quarantine = flags & QUARANTINE > 0 || self.is_narrow();
         if flags & OPEN == 0 {
             return Ok(Pass { quarantine, probe: None });
         }

@@ -107,9 +107,9 @@ impl Connection {
     ) -> Result<(Arc<Self>, Tasks), StartError> {
         let config = client::connect(sink, secrets)?;
         let (courier, carrying) = courier::Courier::start();
-        let batch = like.map_or(BATCH_BYTES, |like| like.control.batch_bytes.load(Ordering::Relaxed));
+        let smallest = like.map_or(BATCH_BYTES, |like| like.control.smallest());
         let flush = Duration::from_millis(sink.delivery_timeout_ms);
-        let (shared, control) = (Arc::new(Shared::new(name, flush)), Arc::new(Control::new(batch)));
+        let (shared, control) = (Arc::new(Shared::new(name, flush)), Arc::new(Control::new(smallest)));
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
             place: Place::Main,
@@ -121,7 +121,9 @@ impl Connection {
             request_timeout: client::request_timeout(sink),
             linger: client::linger(sink),
         };
-        let first = driver.make_one(batch).map_err(|error| StartError::Refused(error.to_string()))?;
+        let first = driver
+            .make_one(driver.control.batch_of(Place::Main))
+            .map_err(|error| StartError::Refused(error.to_string()))?;
         let thread = driver.start(first).map_err(StartError::Thread)?;
         let stop = CancellationToken::new();
         let checker = Checker::new(Arc::clone(&shared), Arc::clone(&control), config, stop.clone());
@@ -266,7 +268,9 @@ impl Outlet {
     pub fn submit(&self, pass: &Pass, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
         let tickets = (0..).zip(messages).map(|(index, message)| delivery.ticket(index, message.records));
         let place = if pass.quarantine { Place::Quarantine } else { Place::Main };
-        let producer = self.connection.control.lane(place).producer.load();
+        let control = &self.connection.control;
+        // In the moment before quarantine has its first producer, a narrow topic may use main.
+        let producer = control.lane(place).producer.load_full().or_else(|| self.instead(pass));
         let Some(producer) = producer.as_ref() else {
             tickets.for_each(|ticket| ticket.settle(Outcome::NotStored(Cause::Busy), 0));
             return;
@@ -289,6 +293,11 @@ impl Outlet {
                 self.not_taken(&error, *record.delivery_opaque);
             }
         }
+    }
+
+    fn instead(&self, pass: &Pass) -> Option<Arc<control::Producer>> {
+        let may = pass.quarantine && !self.is_quarantined();
+        may.then(|| self.connection.control.lane(Place::Main).producer.load_full()).flatten()
     }
 
     /// Settles a message that the producer would not take.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::document::CreateTopic;
 
+use super::control::NARROW;
 use super::guard::Guard;
 use crate::sink::{Health, NotReady};
 
@@ -84,6 +85,11 @@ impl Topic {
             0 => None,
             longest => Some(longest),
         }
+    }
+
+    /// Whether it takes no batches as large as main's.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.longest_record().is_some_and(|longest| longest < NARROW)
     }
 
     /// What the checks found.

@@ -105,14 +105,16 @@ impl Watch {
             if topic.guard.was_refused() {
                 refused.push(topic.name().to_owned());
             }
-            let (guard, quarantined) = (&topic.guard, topic.guard.is_quarantined());
+            let guard = &topic.guard;
+            let quarantined = guard.is_quarantined();
             if quarantined && guard.change(|breaker| breaker.release_if_clean(now)) {
                 tracing::info!(topic = topic.name(), "clean again, the topic leaves quarantine");
             }
             *any_quarantined |= quarantined;
             if guard.ages.is_active(slot) {
                 // What is in quarantine holds up nobody in main.
-                let oldest = if quarantined { None } else { guard.ages.oldest(first, slot) };
+                let oldest =
+                    if quarantined || topic.is_narrow() { None } else { guard.ages.oldest(first, slot) };
                 let stored = guard.ages.newest_stored();
                 looks.push(Look { topic: Accused(Arc::clone(topic)), oldest, stored });
             }
