@@ -75,7 +75,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    fn of_json(error: serde_json::Error) -> Self {
+    fn of_json(error: &serde_json::Error) -> Self {
         if error.is_data() && error.to_string().starts_with(TOO_MANY) {
             Self::TooMany
         } else {
@@ -123,7 +123,7 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`EventError`].
     pub fn from_json(json: &'a [u8]) -> Result<Self, EventError> {
-        let Members(members) = serde_json::from_slice(json).map_err(EventError::of_json)?;
+        let Members(members) = serde_json::from_slice(json).map_err(|error| EventError::of_json(&error))?;
         let (mut attributes, mut content_type) = (Attributes::new(), None);
         let (mut data, mut base64) = (None, None);
         for (name, raw) in members {
