@@ -12,7 +12,7 @@ use super::connection::Peer;
 use crate::admit::{Charge, Full, Hold, OverQuota, PARTS, ShareFull};
 use crate::catalog::Stream;
 use crate::output::{self, KeyRule, Origin, Record, TooLong};
-use crate::sink::{BreakerOpen, Delivery, Header, Meta, Outlet, Verdict, bytes_of, held_bytes};
+use crate::sink::{BreakerOpen, Delivery, Header, Meta, Outlet, Verdict, bytes_from, bytes_of, held_bytes};
 use crate::telemetry::{DeliverySpan, Incoming, RequestSpan};
 
 /// How long after the sink's own timeout a report is answered at the latest.
@@ -151,7 +151,7 @@ pub(super) fn submit<'a>(
     charge.resize(held)?;
     let pass = stream.outlet.admit()?;
     let batch = stream.outlet.prepare(&meta, encoded.messages);
-    charge.resize(batch.held_bytes())?;
+    charge.resize(held.max(batch.line_bytes()))?;
     taken.spend();
     stream.counters.key_missing.add(keys_missing);
     let hold = Hold { charge, portion };
@@ -173,19 +173,12 @@ fn passed<'a>(
     let (parent, state) = Incoming::of(headers).map(|i| (i.traceparent, i.tracestate)).unzip();
     let parent = own.map(Cow::Owned).or(parent.map(Cow::Borrowed));
     let trace = [("traceparent", parent), ("tracestate", state.flatten())];
-    let trace = trace.into_iter().filter_map(|(name, value)| Some((name, bytes(value?))));
+    let trace = trace.into_iter().filter_map(|(name, value)| Some((name, bytes_from(value?))));
     let listed = stream.passed.iter().filter_map(|(name, alias)| Some((&**alias, headers.get(name)?)));
     let listed = listed.map(|(name, value)| (name, Cow::Borrowed(value.as_bytes())));
     let passed: Vec<Header<'a>> =
         trace.chain(listed).map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     if bytes_of(&passed) > MAX_PASSED { Err(Refusal::Headers) } else { Ok(passed) }
-}
-
-fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
 }
 
 /// Gives each record its key: the one its event names, else the one that the stream's rule finds. Returns how

@@ -61,6 +61,19 @@ pub struct Intake {
     pub traces: Tracing,
 }
 
+impl Intake {
+    /// Why the node takes no request on this connection, if so: it is leaving, or has no room.
+    fn no_room(&self, peer: &Peer) -> Option<Code> {
+        if self.lifecycle.is_notifying() {
+            Some(Code::Closed)
+        } else if peer.over_limit || self.budget.is_full() {
+            Some(Code::Busy)
+        } else {
+            None
+        }
+    }
+}
+
 /// Counts of the intake that belong to no stream.
 #[derive(Debug, Default)]
 pub struct NodeCounters {

@@ -145,13 +145,7 @@ impl<'a> Report<'a> {
 
     /// The first check, before anything is read: whether the node takes requests on this connection.
     fn has_room(&self, peer: &Peer, uri: &Uri) -> Result<(), Answer> {
-        let code = if self.intake.lifecycle.is_notifying() {
-            Code::Closed
-        } else if peer.over_limit || self.intake.budget.is_full() {
-            Code::Busy
-        } else {
-            return Ok(());
-        };
+        let Some(code) = self.intake.no_room(peer) else { return Ok(()) };
         let callback = query_of(uri).ok().and_then(|query| callback_of(&query).ok().flatten());
         Err(Answer { callback, ..Answer::new(code) }.closing())
     }

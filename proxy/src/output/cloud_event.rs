@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Event, Origin, Record};
-use crate::sink::{Header, Message};
+use crate::sink::{Header, Message, bytes_from};
 
 /// The type of an event made of a record that is none.
 const TYPE: &str = "dev.sluice.record";
@@ -33,10 +33,10 @@ fn of_event<'a>(origin: &Origin<'_>, event: Event<'a>, key: Option<Cow<'a, [u8]>
     let event_time = event.time.unwrap_or(origin.event_time);
     let mut headers: Vec<Header<'a>> = Vec::with_capacity(event.attributes.len() + 1);
     if let Some(content_type) = event.content_type {
-        headers.push((Cow::Borrowed("content-type"), bytes(content_type)));
+        headers.push((Cow::Borrowed("content-type"), bytes_from(content_type)));
     }
     for (name, value) in event.attributes {
-        headers.push((Cow::Owned(format!("ce_{name}")), bytes(value)));
+        headers.push((Cow::Owned(format!("ce_{name}")), bytes_from(value)));
     }
     Message { key, value: event.data, event_time, headers, records: 1 }
 }
@@ -47,7 +47,7 @@ fn of_record<'a>(origin: &Origin<'_>, id: String, record: Record<'a>) -> Message
     if let Some(content_type) = origin.content_type {
         headers.push((Cow::Borrowed("content-type"), Cow::Borrowed(content_type.as_bytes())));
     }
-    let mut put = |name, value| headers.push((Cow::Borrowed(name), bytes(value)));
+    let mut put = |name, value| headers.push((Cow::Borrowed(name), bytes_from(value)));
     put("ce_specversion", Cow::Borrowed("1.0"));
     put("ce_id", Cow::Owned(id));
     put("ce_source", Cow::Owned(source));
@@ -57,11 +57,4 @@ fn of_record<'a>(origin: &Origin<'_>, id: String, record: Record<'a>) -> Message
         put("ce_time", Cow::Owned(format!("{time:.3}")));
     }
     Message { key: record.key, value: record.value, event_time: origin.event_time, headers, records: 1 }
-}
-
-fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
 }

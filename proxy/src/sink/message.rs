@@ -81,6 +81,15 @@ pub fn held_bytes(meta: &Meta<'_>, messages: &[Message<'_>]) -> u64 {
     messages.iter().map(|message| message.bytes() as u64 + headers(&message.headers) + each).sum()
 }
 
+/// The bytes of a text, as a header's value.
+#[must_use]
+pub fn bytes_from(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
 /// Bytes of headers, names and values.
 #[must_use]
 pub fn bytes_of(headers: &[Header<'_>]) -> usize {

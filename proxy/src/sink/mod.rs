@@ -12,7 +12,9 @@ use std::sync::Arc;
 use sluice_wire::status::SinkStatus;
 
 pub use delivery::{Cause, Delivery, Failure, Outcome, Ticket, Verdict};
-pub use message::{Envelope, Header, MESSAGE_OVERHEAD, Message, Meta, bytes_of, each_header, held_bytes};
+pub use message::{
+    Envelope, Header, MESSAGE_OVERHEAD, Message, Meta, bytes_from, bytes_of, each_header, held_bytes,
+};
 pub use set::{SinkError, SinkSet};
 
 /// Why a stream can't take records now.
@@ -137,10 +139,10 @@ impl Batch<'_> {
         self.messages.iter().map(|message| u64::from(message.records)).sum()
     }
 
-    /// What they take in memory until the sink has settled them, in bytes.
+    /// What they take as lines of a file, in bytes; nothing where they go elsewhere.
     #[must_use]
-    pub fn held_bytes(&self) -> u64 {
-        held_bytes(&self.meta, &self.messages).max(self.lines.len() as u64)
+    pub fn line_bytes(&self) -> u64 {
+        self.lines.len() as u64
     }
 }
 

@@ -26,6 +26,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Body;
+use sluice_wire::code::Code;
 use uuid::Uuid;
 
 use super::Intake;
@@ -98,13 +99,11 @@ pub(super) async fn describe(
 
 /// The first check, before anything is read: whether the node takes requests on this connection.
 fn has_room(intake: &Intake, peer: &Peer) -> Result<(), Problem> {
-    if intake.lifecycle.is_notifying() {
-        return Err(Problem::Leaving);
+    match intake.no_room(peer) {
+        None => Ok(()),
+        Some(Code::Closed) => Err(Problem::Leaving),
+        Some(_) => Err(Problem::NodeBusy),
     }
-    if peer.over_limit || intake.budget.is_full() {
-        return Err(Problem::NodeBusy);
-    }
-    Ok(())
 }
 
 /// What is known of a request while it is worked on.
@@ -189,7 +188,7 @@ impl Call<'_> {
 
     /// Counts the outcome and makes it a response.
     fn finish(mut self, outcome: Result<usize, Problem>) -> Response {
-        let code = outcome.as_ref().map_or_else(Problem::code, |_| sluice_wire::code::Code::Ok);
+        let code = outcome.as_ref().map_or_else(Problem::code, |_| Code::Ok);
         match &self.stream {
             Some(stream) => stream.counters.answered(code),
             None => self.intake.counters.answered(code),

@@ -267,10 +267,7 @@ impl Outlet {
     /// Hands over the messages of a report.
     pub fn submit(&self, pass: &Pass, meta: &Meta<'_>, messages: &[Message<'_>], delivery: &Arc<Delivery>) {
         let tickets = (0..).zip(messages).map(|(index, message)| delivery.ticket(index, message.records));
-        let place = if pass.quarantine { Place::Quarantine } else { Place::Main };
-        let control = &self.connection.control;
-        // In the moment before quarantine has its first producer, a narrow topic may use main.
-        let producer = control.lane(place).producer.load_full().or_else(|| self.instead(pass));
+        let producer = self.connection.control.lane(self.place(pass)).producer.load();
         let Some(producer) = producer.as_ref() else {
             tickets.for_each(|ticket| ticket.settle(Outcome::NotStored(Cause::Busy), 0));
             return;
@@ -295,9 +292,10 @@ impl Outlet {
         }
     }
 
-    fn instead(&self, pass: &Pass) -> Option<Arc<control::Producer>> {
-        let may = pass.quarantine && !self.is_quarantined();
-        may.then(|| self.connection.control.lane(Place::Main).producer.load_full()).flatten()
+    /// Where a report goes. In the moment before quarantine has its first producer, a narrow topic may use main.
+    fn place(&self, pass: &Pass) -> Place {
+        let there = || self.connection.control.lane(Place::Quarantine).producer.load().is_some();
+        if pass.quarantine && (self.is_quarantined() || there()) { Place::Quarantine } else { Place::Main }
     }
 
     /// Settles a message that the producer would not take.
