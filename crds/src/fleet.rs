@@ -6,6 +6,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::attach::AllowedStreams;
+use crate::pods::{Mode, PodTemplate, Resources};
 use crate::sink::Sink;
 use crate::{Size, Span, conditions};
 
@@ -22,8 +24,31 @@ use crate::{Size, Span, conditions};
     category = "sluice",
     namespaced,
     status = "ProxyFleetStatus",
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
     derive = "PartialEq",
     doc = "A set of equal proxies that take reports over HTTP and store them in Kafka.",
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "The kind of workload that runs the proxies"
+    ),
+    printcolumn(
+        name = "Replicas",
+        type_ = "integer",
+        json_path = ".status.replicas",
+        description = "How many proxies there are"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "integer",
+        json_path = ".status.readyReplicas",
+        description = "How many of them take reports"
+    ),
     printcolumn(
         name = "Streams",
         type_ = "integer",
@@ -47,6 +72,14 @@ use crate::{Size, Span, conditions};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyFleetSpec {
+    /// The kind of workload that runs the proxies. It can't be changed.
+    #[serde(default)]
+    #[schemars(extend("default" = "Deployment"))]
+    pub mode: Mode,
+    /// How many proxies. A DaemonSet runs one on each node and ignores it.
+    #[serde(default = "default_replicas")]
+    #[schemars(range(min = 0, max = 1_000), extend("default" = 2))]
+    pub replicas: i32,
     /// Where producers reach the proxies.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -57,6 +90,10 @@ pub struct ProxyFleetSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub sinks: Vec<Sink>,
+    /// Which streams may attach, and what those of other namespaces may name. The default is streams of the
+    /// fleet's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_streams: Option<AllowedStreams>,
     /// What one proxy takes on at once. What is beyond is refused with code 114, never dropped.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -65,6 +102,21 @@ pub struct ProxyFleetSpec {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub drain: Drain,
+    /// The proxies' image. The default is the one that belongs to the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// What a proxy's container asks for and may use. The default asks for 25m of CPU and 64Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// A PodTemplateSpec that is merged into the proxies' pods: labels, annotations, scheduling, further
+    /// containers and volumes. The proxy's container is called proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
+}
+
+const fn default_replicas() -> i32 {
+    2
 }
 
 /// Where producers reach the proxies.
@@ -81,7 +133,7 @@ pub struct Listeners {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpListener {
-    /// The port. 9102 is taken by metrics and probes.
+    /// The port. 9102 is taken by metrics and probes. It can't be changed.
     #[serde(default = "default_http_port")]
     #[schemars(range(min = 1, max = 65_535), extend("format" = "int32", "default" = 46_802))]
     pub port: u16,
@@ -156,10 +208,38 @@ pub struct ProxyFleetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
+    /// How many proxies there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i32>,
+    /// How many of them take reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_replicas: Option<i32>,
+    /// Label selector of the proxies' pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub selector: Option<String>,
     /// How many streams the fleet serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<i32>,
+    /// Streams that name this fleet and are not served by it, counted by namespace and reason, the first 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub refused: Vec<Refused>,
     /// Revision of the published configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+}
+
+/// Streams of a namespace that are not served, for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// Their namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Why, as their condition Accepted says.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// How many.
+    pub count: i32,
 }

@@ -6,18 +6,23 @@
 //! | [`stream`] | `DataStream`: what an application team declares |
 //! | [`record`] | what a stream makes of a report: form, split, key |
 //! | [`fleet`] | `ProxyFleet`: the proxies, and the connections they store through |
+//! | [`attach`] | which streams may attach to a fleet, and what they may name |
+//! | [`pods`] | how a fleet runs as pods |
 //! | [`sink`] | a fleet's connections: Kafka, files |
-//! | [`size`], [`span`] | sizes such as `64Ki`, lengths of time such as `8s` |
+//! | [`size`], [`span`], [`quantity`] | sizes such as `64Ki`, lengths of time such as `8s`, amounts such as `250m` |
 //! | [`pattern`] | what names look like, and in words |
 //! | [`kind`] | the kinds there are |
 //! | [`rules`] | what a schema can't say: each rule as CEL for the API server and as Rust for local mode |
 //! | [`definition`] | the `CustomResourceDefinition`s, with the rules in them, as `crds/yaml` holds them |
 
+pub mod attach;
 mod conditions;
 pub mod definition;
 pub mod fleet;
 pub mod kind;
 pub mod pattern;
+pub mod pods;
+pub mod quantity;
 pub mod record;
 pub mod rules;
 pub mod sink;

@@ -1,7 +1,7 @@
 //! The patterns that strings must match, and each in words for people.
 //! Lengths are the schema's own keyword wherever the pattern is not Kafka's or InLong's own.
 
-use crate::{size, span};
+use crate::{quantity, size, span};
 
 /// A groupId or streamId.
 pub const ID: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$";
@@ -31,8 +31,11 @@ pub const PARAMETER: &str = "^[A-Za-z0-9_.-]+$";
 /// A JSON pointer, RFC 6901.
 pub const POINTER: &str = "^(/([^~]|~[01])*)?$";
 
+/// The value of a label.
+pub const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
+
 /// What a value that does not match is, and what to do; it follows the value.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 13] = [
     (ID, "can't be an id; use 1 to 100 of A-Z, a-z, 0-9, _, . and -, beginning with a letter or digit"),
     (NAME, "can't be a name; use a-z, 0-9 and -, beginning with a letter and not ending with -"),
     (NAMESPACE, "can't be a namespace; use a-z, 0-9 and -, beginning and ending with a letter or digit"),
@@ -45,6 +48,11 @@ const WORDS: [(&str, &str); 11] = [
         POINTER,
         "is no JSON pointer; begin it with /, as in /customer/id, and write ~0 for ~ and ~1 for / in a name",
     ),
+    (
+        LABEL_VALUE,
+        "can't be a label's value; use at most 63 of A-Z, a-z, 0-9, -, _ and ., beginning and ending with a letter or digit",
+    ),
+    (quantity::PATTERN, "is no amount; write 250m, 1.5, 64Mi or 1Gi"),
     (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),
     (span::PATTERN, "is no length of time; write 250ms, 8s or 2m"),
 ];

@@ -16,6 +16,7 @@
 
 pub mod build;
 pub mod local;
+pub mod observe;
 pub mod problem;
 pub mod publish;
 pub mod resolve;

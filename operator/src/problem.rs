@@ -47,6 +47,12 @@ pub enum Reason {
     PortTaken,
     /// A stream takes longer bodies than its fleet can hold.
     LimitTooLarge,
+    /// The fleet does not allow what the stream names.
+    NotPermitted,
+    /// A file sink in a cluster: a fleet there has no disk of its own.
+    SinkNotDurable,
+    /// The fleet's configuration holds no further stream.
+    FleetFull,
 }
 
 impl Reason {

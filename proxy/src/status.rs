@@ -151,6 +151,7 @@ fn stream_status(stream: &Stream) -> StreamStatus {
         stream_id: spec.stream_id.clone(),
         topic: spec.topic.clone(),
         ready: health.trouble.is_none(),
+        reason: None,
         message: health
             .trouble
             .map(|trouble| trouble.message)

@@ -1,6 +1,7 @@
 //! Configuration documents for proxies under test.
 //! The values are those a test would otherwise repeat; what a test is about, it says itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sluice_wire::document::{
@@ -18,6 +19,7 @@ pub fn document(sinks: Vec<Sink>, streams: Vec<Stream>) -> Document {
         fleet: FleetRef { namespace: "default".into(), name: "test".into(), uid: String::new() },
         revision: 1,
         overload: Overload { max_inflight_bytes: 64 * 1024 * 1024, max_connections: 12_000 },
+        groups: BTreeMap::new(),
         drain: Drain { notify_ms: 0 },
         sinks,
         streams,

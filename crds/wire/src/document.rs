@@ -62,6 +62,9 @@ pub struct Document {
     pub fleet: FleetRef,
     /// Strictly increasing number of the fleet's published configuration.
     pub revision: u64,
+    /// Digests of the document's groups, by group; empty in local mode.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Group>,
     /// What one node takes on at once.
     pub overload: Overload,
     /// How a node leaves.
@@ -70,6 +73,16 @@ pub struct Document {
     pub sinks: Vec<Sink>,
     /// The streams the fleet serves, by groupId and streamId unique.
     pub streams: Vec<Stream>,
+}
+
+/// What long polling compares a group of the document by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// Hexadecimal MD5 of the group's data as JSON.
+    pub md5: String,
+    /// The revision that last changed it.
+    pub last_modify_time: u64,
 }
 
 /// A `ProxyFleet`.

@@ -4,6 +4,7 @@
 //! | module | what crosses | from | to |
 //! |---|---|---|---|
 //! | [`document`] | a fleet's configuration | operator | proxies |
+//! | [`parts`] | the same, cut for ConfigMaps | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
 //! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
 //!
@@ -12,4 +13,5 @@
 pub mod bounds;
 pub mod code;
 pub mod document;
+pub mod parts;
 pub mod status;

@@ -62,9 +62,32 @@ pub struct SinkStatus {
     pub name: String,
     /// Whether records can be handed to it.
     pub ready: bool,
+    /// Why not; absent when ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NotReady>,
     /// What is wrong, in words a person can act on; empty when ready.
     #[serde(default)]
     pub message: String,
+}
+
+/// Why a sink or a stream is not ready. A reader takes a name it does not know for [`NotReady::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum NotReady {
+    /// A Secret that the connection names is missing, or a key of it, or its content can't be used.
+    SecretUnusable,
+    /// No broker answers, or the login is refused.
+    SinkUnreachable,
+    /// The topic is missing and may not, or can't, be created.
+    TopicMissing,
+    /// The topic can't be written with the fleet's credentials.
+    TopicForbidden,
+    /// The topic takes no record of the size that the stream takes, or has another unusable setting.
+    TopicUnfit,
+    /// Not looked at yet.
+    Checking,
+    /// Anything else; the message says what.
+    #[serde(other)]
+    Other,
 }
 
 /// A stream as the node sees it.
@@ -85,6 +108,9 @@ pub struct StreamStatus {
     pub topic: String,
     /// Whether its topic is there and a report would be taken now.
     pub ready: bool,
+    /// Why not; absent when ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NotReady>,
     /// What is wrong, in words a person can act on. A ready stream has a message while its topic's breaker is open.
     #[serde(default)]
     pub message: String,

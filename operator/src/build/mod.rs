@@ -3,6 +3,8 @@
 
 mod record;
 
+use std::collections::BTreeMap;
+
 use sluice_crds::sink;
 use sluice_crds::stream::CreateTopic;
 use sluice_wire::document as wire;
@@ -20,6 +22,7 @@ pub fn document(fleet: &ResolvedFleet, revision: u64) -> wire::Document {
             uid: fleet.uid.clone(),
         },
         revision,
+        groups: BTreeMap::new(),
         overload: wire::Overload {
             max_inflight_bytes: fleet.spec.overload.max_inflight_bytes.bytes(),
             max_connections: fleet.spec.overload.max_connections,

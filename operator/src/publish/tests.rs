@@ -10,6 +10,7 @@ fn document(name: &str, connections: u32) -> Document {
         fleet: FleetRef { namespace: "default".to_owned(), name: name.to_owned(), uid: String::new() },
         revision: 0,
         overload: Overload { max_inflight_bytes: 1, max_connections: connections },
+        groups: BTreeMap::new(),
         drain: Drain { notify_ms: 0 },
         sinks: Vec::new(),
         streams: Vec::new(),

@@ -6,11 +6,12 @@ mod stream;
 
 use std::collections::BTreeMap;
 
+use sluice_crds::fleet::Refused;
 use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
 
-use crate::Problem;
+use crate::{ObjectRef, Problem, Reason};
 
 /// Namespace of the fleet that serves streams which name none.
 pub const DEFAULT_FLEET_NAMESPACE: &str = "default";
@@ -30,6 +31,61 @@ pub struct Written<'a, T> {
     pub resource: &'a T,
 }
 
+/// Where fleets run, and so what binds them.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// One machine of one person: fleets share its ports, `allowedStreams` binds only where it is written, and
+    /// a stream moves to another fleet at once.
+    Host,
+    /// A cluster.
+    Cluster(Cluster<'a>),
+}
+
+/// What a cluster knows besides fleets and streams.
+#[derive(Clone, Copy)]
+pub struct Cluster<'a> {
+    /// Labels of every namespace, by name.
+    pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
+    /// The fleet that serves streams which name none.
+    pub default_fleet: &'a FleetKey,
+    /// Whether that fleet can be made: `None`, or the words that say what has to be set first.
+    pub no_default_fleet: Option<&'a str>,
+    /// Whether every ready node of a fleet runs the stream as it is written now, and one such node is there.
+    pub runs: &'a dyn Fn(&ObjectRef, &FleetKey) -> bool,
+}
+
+/// Why a stream is not served as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The field that says so, such as `spec.sink.topic`.
+    pub field: &'static str,
+    /// Which reason.
+    pub reason: Reason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// What was decided of one stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Which stream.
+    pub stream: ObjectRef,
+    /// The groupId in effect.
+    pub group_id: String,
+    /// The streamId in effect.
+    pub stream_id: String,
+    /// The topic in effect, on the fleet that serves it; absent while none does, and with a file sink.
+    pub topic: Option<String>,
+    /// The fleet's sink it uses; absent while no fleet serves it.
+    pub sink: Option<String>,
+    /// The fleet that producers are sent to; absent while none serves it.
+    pub fleet: Option<FleetKey>,
+    /// The fleet it is moving to: both serve it until every node there does.
+    pub moving_to: Option<FleetKey>,
+    /// Why it is not served as written. A stream that a fleet serves all the same wanted to move and can't yet.
+    pub refusal: Option<Refusal>,
+}
+
 /// A fleet and the streams it serves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedFleet {
@@ -43,6 +99,8 @@ pub struct ResolvedFleet {
     pub spec: ProxyFleetSpec,
     /// The streams it serves, by groupId and streamId unique and in the order of these.
     pub streams: Vec<ResolvedStream>,
+    /// Streams that name it and are not served, by namespace and reason, the first 64.
+    pub refused: Vec<Refused>,
 }
 
 impl ResolvedFleet {
@@ -99,8 +157,12 @@ pub struct ResolvedStream {
 pub struct Resolution {
     /// In the order given.
     pub fleets: Vec<ResolvedFleet>,
-    /// In the order given, fleets first.
+    /// What was decided of each stream, in the order given.
+    pub streams: Vec<Decision>,
+    /// The same as people are told: fleets first, else in the order given.
     pub problems: Vec<Problem>,
+    /// Whether a stream waits for the default fleet to be made.
+    pub default_fleet_wanted: bool,
 }
 
 /// Resolves everything together. Where two contend, the one given first keeps what it has; a cluster gives

@@ -185,6 +185,11 @@ impl Sink {
             Self::Kafka(connection) => connection.trouble(),
             Self::File(writer) => writer.trouble(),
         };
-        SinkStatus { name: name.to_owned(), ready: message.is_none(), message: message.unwrap_or_default() }
+        SinkStatus {
+            name: name.to_owned(),
+            ready: message.is_none(),
+            reason: None,
+            message: message.unwrap_or_default(),
+        }
     }
 }

@@ -1,0 +1,75 @@
+//! What is seen of the fleets that run: published configuration, workload, nodes.
+//! Plain values that others fill in and judge; it looks at nothing itself.
+
+use std::net::IpAddr;
+
+use sluice_wire::status::NodeStatus;
+
+/// A fleet as it is seen now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetView {
+    /// Revision of the configuration that is published; absent before the first.
+    pub revision: Option<u64>,
+    /// The workload; absent while there is none.
+    pub workload: Option<WorkloadView>,
+    /// Pods of the workload, by name.
+    pub nodes: Vec<NodeView>,
+    /// Whether a person has paused it: the operator leaves its objects as they are.
+    pub paused: bool,
+    /// What keeps the operator from making the fleet as written, in words a person can act on.
+    pub faults: Vec<Fault>,
+}
+
+/// What keeps a fleet from being made as written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// Which kind of fault.
+    pub kind: FaultKind,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// `spec.podTemplate` is no PodTemplateSpec, or sets what it may not.
+    InvalidPodTemplate,
+    /// An object of the name exists and is not the fleet's own.
+    NameTaken,
+    /// The API server refused an object.
+    ApplyRefused,
+}
+
+/// A Deployment, StatefulSet or DaemonSet as it is seen now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkloadView {
+    /// Whether its controller has seen the newest spec.
+    pub observed: bool,
+    /// How many pods it is to have.
+    pub desired: i32,
+    /// How many it has.
+    pub replicas: i32,
+    /// How many of them have the newest template.
+    pub updated: i32,
+    /// How many of them are ready.
+    pub ready: i32,
+}
+
+/// A pod of a fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeView {
+    /// Name of the pod.
+    pub pod: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its address, once it has one.
+    pub ip: Option<IpAddr>,
+    /// Whether Kubernetes calls it ready and it is not being deleted.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+    /// Why its container does not run or the pod can't be placed, in Kubernetes' words.
+    pub trouble: Option<String>,
+    /// What the proxy said of itself last; absent before it was reached.
+    pub status: Option<NodeStatus>,
+}
