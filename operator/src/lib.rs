@@ -14,12 +14,23 @@
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
 
+pub mod admin;
+pub mod app;
+pub mod apply;
+pub mod args;
 pub mod build;
+pub mod kind;
+pub mod lead;
 pub mod local;
+pub mod marks;
+pub mod nodes;
 pub mod observe;
 pub mod problem;
 pub mod publish;
+pub mod reconcile;
 pub mod resolve;
+pub mod status;
+pub mod telemetry;
 pub mod validate;
 pub mod watch;
 
