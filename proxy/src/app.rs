@@ -139,7 +139,7 @@ impl App {
         };
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
-        let watcher = Watcher { document: args.config.clone(), secrets: args.secrets.clone() };
+        let watcher = Watcher { config: args.config.clone(), secrets: args.secrets.clone() };
         let answered = node.clone();
         Self {
             connections,

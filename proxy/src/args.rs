@@ -11,8 +11,9 @@ use clap::{Parser, ValueEnum};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "sluice-proxy", version)]
 pub struct Args {
-    /// The configuration document (JSON), read again whenever its content changes.
-    #[arg(long, value_name = "FILE", default_value = "/etc/sluice/config/fleet.json")]
+    /// The configuration, read again whenever its content changes: a document (JSON), or a directory of its parts
+    /// as a fleet's pods have them mounted.
+    #[arg(long, value_name = "PATH", default_value = "/etc/sluice/config")]
     pub config: PathBuf,
     /// Directory with one directory a Secret, holding one file a key.
     #[arg(long, value_name = "DIR", default_value = "/etc/sluice/secrets")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 const MAX_VALUE: u64 = 1 << 20;
 /// How many files are read at most.
 const MAX_FILES: usize = 1024;
+/// How often a Secret is read again that was swapped meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// What was found in the directory of Secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -48,14 +50,9 @@ impl Secrets {
     pub fn read(directory: &Path) -> Self {
         let mut values = BTreeMap::new();
         for (secret, path) in entries(directory) {
-            for (key, path) in entries(&path) {
-                if values.len() >= MAX_FILES {
-                    break;
-                }
-                if let Some(value) = read_value(&path) {
-                    values.insert((secret.clone(), key), value);
-                }
-            }
+            let room = MAX_FILES.saturating_sub(values.len());
+            let keys = read_secret(&path, room);
+            values.extend(keys.into_iter().map(|(key, value)| ((secret.clone(), key), value)));
         }
         Self { values }
     }
@@ -96,8 +93,28 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// The keys of one Secret, all of one version: a name and the password of the next would be a login that never was.
+fn read_secret(path: &Path, room: usize) -> Vec<(String, Vec<u8>)> {
+    let mut keys = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let Some(version) = version(path) else { return Vec::new() };
+        let files = entries(&version).into_iter().take(room);
+        keys = files.filter_map(|(key, path)| Some((key, read_value(&path)?))).collect();
+        if self::version(path).as_ref() == Some(&version) {
+            break;
+        }
+    }
+    keys
+}
+
+/// The directory that holds a Secret's files now. Kubernetes mounts each key as a link through `..data`, a link that
+/// it swaps; a directory without it is itself the version.
+fn version(path: &Path) -> Option<PathBuf> {
+    path.join("..data").canonicalize().or_else(|_| path.canonicalize()).ok()
+}
+
 /// Names and paths below a directory, sorted; Kubernetes' own `..data` links are passed over.
-fn entries(directory: &Path) -> Vec<(String, std::path::PathBuf)> {
+fn entries(directory: &Path) -> Vec<(String, PathBuf)> {
     let Ok(listing) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut found: Vec<_> = listing
         .flatten()
@@ -130,6 +147,68 @@ mod tests {
     fn a_key_is_read_without_its_line_end() {
         let secrets = Secrets::read(directory().path());
         assert_eq!(secrets.text("login", "password"), Ok("hush-hush"));
+    }
+
+    /// Mounts a version of a Secret as the kubelet does, and takes the one before away.
+    fn mount(secret: &Path, version: &str, values: &[(&str, &str)]) {
+        let before = std::fs::read_link(secret.join("..data"));
+        std::fs::create_dir_all(secret.join(version)).unwrap();
+        for (key, value) in values {
+            std::fs::write(secret.join(version).join(key), value).unwrap();
+            let _ = std::os::unix::fs::symlink(Path::new("..data").join(key), secret.join(key));
+        }
+        std::os::unix::fs::symlink(version, secret.join("..data_tmp")).unwrap();
+        std::fs::rename(secret.join("..data_tmp"), secret.join("..data")).unwrap();
+        if let Ok(before) = before {
+            std::fs::remove_dir_all(secret.join(before)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_secret_mounted_by_links_is_read_and_a_swap_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = directory.path().join("login");
+        mount(&secret, "..1", &[("username", "u1"), ("password", "p1")]);
+        let first = Secrets::read(directory.path());
+        assert_eq!((first.text("login", "username"), first.text("login", "password")), (Ok("u1"), Ok("p1")));
+        mount(&secret, "..2", &[("username", "u2"), ("password", "p2")]);
+        let second = Secrets::read(directory.path());
+        assert_eq!(second.text("login", "password"), Ok("p2"));
+        assert_eq!(second.values.len(), 2, "links and versions are no keys");
+        assert_ne!(first.digest(&["login"]), second.digest(&["login"]));
+        mount(&secret, "..3", &[("username", "u3")]);
+        assert!(Secrets::read(directory.path()).text("login", "password").is_err(), "a link to nothing");
+    }
+
+    #[test]
+    fn a_secret_that_is_swapped_while_it_is_read_is_of_one_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = directory.path().join("login");
+        let values = |number: usize| (format!("u{number}"), format!("p{number}"));
+        let swap = |number| {
+            let (username, password) = values(number);
+            mount(&secret, &format!("..{number}"), &[("username", &username), ("password", &password)]);
+        };
+        swap(0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (1..300).for_each(swap));
+            while !writer.is_finished() {
+                let secrets = Secrets::read(directory.path());
+                if let (Ok(user), Ok(password)) =
+                    (secrets.text("login", "username"), secrets.text("login", "password"))
+                {
+                    assert_eq!(user[1..], password[1..]);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn an_optional_mount_without_its_secret_is_told_as_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("login")).unwrap();
+        let error = Secrets::read(directory.path()).text("login", "password").unwrap_err();
+        assert!(matches!(error, SecretError::Missing { .. }), "{error}");
     }
 
     #[test]

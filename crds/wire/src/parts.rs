@@ -1,7 +1,8 @@
 //! A fleet's document on its way through ConfigMaps: compressed, cut into parts, each in a ConfigMap of its own.
 //!
-//! A part is one line of JSON, a [`PartHeader`], then its share of the compressed document. ConfigMaps change
-//! one by one, so a reader uses only a set that is complete and of one revision.
+//! A part is one line of JSON, a [`PartHeader`], then its share of the compressed document: JSON in one zstd
+//! frame, whose window is at most 2^[`WINDOW_LOG`] bytes. ConfigMaps change one by one, so a reader uses only a set
+//! that is complete and of one revision.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,12 @@ pub const MAX_PART: usize = 900 << 10;
 
 /// The longest header, in bytes.
 pub const MAX_HEADER: usize = 1024;
+
+/// The longest document, in bytes, before it is compressed.
+pub const MAX_DOCUMENT: usize = 64 << 20;
+
+/// The largest window of the zstd frame, as a power of two: 8 MiB, what RFC 8878 tells decoders to support.
+pub const WINDOW_LOG: u32 = 23;
 
 /// What a part says of the set it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ fn of_node(node: &Node) -> Vec<MetricFamily> {
         gauge("sluice_config_revision", "Revision of the configuration in effect.", one(revision)),
         gauge(
             "sluice_config_valid",
-            "0 while the newest configuration is refused.",
+            "0 while the newest configuration is not in effect.",
             one(u64::from(node.config.error().is_none())),
         ),
         counter("sluice_config_applied_total", "Configurations put into effect.", one(applied)),

@@ -15,15 +15,18 @@ use crate::status::SinkView;
 #[derive(Debug, Default)]
 pub struct ConfigState {
     error: Mutex<Option<String>>,
+    waiting: Mutex<Option<String>>,
     refused: AtomicU64,
     applied: AtomicU64,
 }
 
 impl ConfigState {
-    /// Why the newest configuration is not in effect; `None` when it is.
+    /// Why the newest configuration is not in effect: what was wrong with it, else what is waited for. `None` when it
+    /// is in effect.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let text = |of: &Mutex<Option<String>>| of.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        text(&self.error).or_else(|| text(&self.waiting))
     }
 
     /// Configurations refused since the start.
@@ -61,35 +64,35 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// Puts a checked document into effect, or says why not and leaves everything as it is.
-    pub fn apply(&mut self, document: &Document, secrets: &Secrets) {
-        let before = self.catalog.load_full();
-        if let Some(before) = &before
-            && document.revision < before.revision
-        {
-            self.refuse(&format!(
-                "revision: {} is older than {}, which is in effect",
-                document.revision, before.revision
-            ));
-            return;
-        }
-        let replaced = match self.sinks.update(&document.sinks, secrets, capacity(document)) {
-            Ok(replaced) => replaced,
-            Err(error) => return self.refuse(&error.to_string()),
-        };
-        self.view.set(&self.sinks);
-        match Catalog::build(document, &self.sinks, before.as_deref()) {
-            Ok(catalog) => self.put_into_effect(document, catalog),
-            // A checked document names only its own sinks; this says so rather than trust it.
-            Err(error) => self.refuse(&error.to_string()),
-        }
-        self.sinks.retire(replaced);
+    /// Whether a later revision of this fleet is in effect. The numbers of two fleets say nothing of each other: one
+    /// that was deleted and made again under its name has another uid and begins anew.
+    #[must_use]
+    pub fn is_outdated(&self, fleet: &str, revision: u64) -> bool {
+        self.in_effect(|uid, current| uid == fleet && revision < current).unwrap_or(false)
     }
 
-    fn put_into_effect(&self, document: &Document, catalog: Catalog) {
-        self.budget.set_limit(document.overload.max_inflight_bytes);
-        self.gate.set_limit(document.overload.max_connections);
-        self.catalog.store(Some(Arc::new(catalog)));
+    /// Whether this revision would change what is in effect.
+    #[must_use]
+    pub fn wants(&self, fleet: &str, revision: u64) -> bool {
+        self.in_effect(|uid, current| uid != fleet || revision > current).unwrap_or(true)
+    }
+
+    fn in_effect<R>(&self, look: impl FnOnce(&str, u64) -> R) -> Option<R> {
+        self.catalog.load().as_ref().map(|catalog| look(&catalog.fleet.uid, catalog.revision))
+    }
+
+    /// Puts a checked document into effect, or says why not and leaves everything as it is. True where it is in
+    /// effect then.
+    pub fn apply(&mut self, document: &Document, secrets: &Secrets) -> bool {
+        if self.is_outdated(&document.fleet.uid, document.revision) {
+            let current = self.in_effect(|_, current| current).unwrap_or_default();
+            self.refuse(&format!("revision: {} is older than {current}, which is in effect", document.revision));
+            return false;
+        }
+        if let Err(error) = self.put_into_effect(document, secrets) {
+            self.refuse(&error);
+            return false;
+        }
         self.state.applied.fetch_add(1, Ordering::Relaxed);
         self.state.set_error(None);
         tracing::info!(
@@ -98,14 +101,58 @@ impl Applier {
             sinks = document.sinks.len(),
             "configuration in effect"
         );
+        true
+    }
+
+    /// Puts other Secrets into effect with the document that is. What is known of a newer one that can't be used stays.
+    pub fn renew(&mut self, document: &Document, secrets: &Secrets) {
+        match self.put_into_effect(document, secrets) {
+            Ok(()) => tracing::info!(revision = document.revision, "secrets in effect"),
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn put_into_effect(&mut self, document: &Document, secrets: &Secrets) -> Result<(), String> {
+        let replaced = self
+            .sinks
+            .update(&document.sinks, secrets, capacity(document))
+            .map_err(|error| error.to_string())?;
+        self.view.set(&self.sinks);
+        let before = self.catalog.load_full();
+        // A checked document names only its own sinks; this says so rather than trust it.
+        let built = Catalog::build(document, &self.sinks, before.as_deref()).map(|catalog| {
+            self.budget.set_limit(document.overload.max_inflight_bytes);
+            self.gate.set_limit(document.overload.max_connections);
+            self.catalog.store(Some(Arc::new(catalog)));
+        });
+        self.sinks.retire(replaced);
+        built.map_err(|error| error.to_string())
     }
 
     /// Notes a configuration that can't be used; the one in effect stays.
     pub fn refuse(&self, error: &str) {
         self.state.refused.fetch_add(1, Ordering::Relaxed);
         self.state.set_error(Some(error.to_owned()));
-        let kept = self.catalog.load().as_ref().map(|catalog| catalog.revision);
+        let kept = self.in_effect(|_, revision| revision);
         tracing::error!(error, revision_in_effect = kept, "configuration refused");
+    }
+
+    /// Notes that nothing newer than what is in effect is there.
+    pub fn is_newest(&self) {
+        self.state.set_error(None);
+    }
+
+    /// Notes what is waited for, if anything. The wait is logged once, however its words change.
+    pub fn wait_for(&self, message: Option<&str>) {
+        let mut waiting = self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.as_deref() == message {
+            return;
+        }
+        if let (None, Some(message)) = (waiting.as_ref(), message) {
+            let kept = self.in_effect(|_, revision| revision);
+            tracing::warn!(reason = message, revision_in_effect = kept, "configuration is not there yet");
+        }
+        *waiting = message.map(str::to_owned);
     }
 }
 

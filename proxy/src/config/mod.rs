@@ -3,6 +3,9 @@
 
 mod apply;
 mod check;
+mod parts;
+mod patience;
+mod source;
 mod watch;
 
 pub use apply::{Applier, ConfigState};

@@ -1,28 +1,27 @@
-//! Reads the document and the Secrets again and again, and applies what changed. Content is compared,
+//! Looks at the configuration and the Secrets again and again, and applies what changed. Content decides,
 //! not times: a ConfigMap's swap of links and an editor's rename look alike.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sluice_wire::document::Document;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Applier;
 use super::check::{Problem, check};
+use super::patience::Patience;
+use super::source::{Content, Source, Trouble, Whole};
 use crate::secrets::Secrets;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The largest document read, in bytes.
-const MAX_DOCUMENT: u64 = 64 << 20;
 
-/// Watches one document and one directory of Secrets.
+/// Watches one configuration and one directory of Secrets.
 #[derive(Clone, Debug)]
 pub struct Watcher {
-    /// The document's file.
-    pub document: PathBuf,
+    /// The document's file, or the directory of its parts.
+    pub config: PathBuf,
     /// The Secrets' directory.
     pub secrets: PathBuf,
 }
@@ -30,51 +29,133 @@ pub struct Watcher {
 /// What was found at one look.
 #[derive(PartialEq, Eq)]
 struct Found {
-    document: Result<Vec<u8>, String>,
+    content: Content,
     secrets: Secrets,
+}
+
+/// What is remembered from look to look.
+struct Turns {
+    applier: Applier,
+    last: Option<Found>,
+    /// The document in effect, as it was found: other Secrets are put into effect with it.
+    good: Option<Arc<Whole>>,
+    patience: Patience,
 }
 
 impl Watcher {
     /// Applies what is there now and every change, until `stop`.
-    pub async fn run(self, mut applier: Applier, stop: CancellationToken) -> Applier {
-        let mut last = None;
+    pub async fn run(self, applier: Applier, stop: CancellationToken) -> Applier {
+        let mut turns = Turns { applier, last: None, good: None, patience: Patience::default() };
+        let mut source = None;
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return applier,
+                () = stop.cancelled() => return turns.applier,
                 _ = tick.tick() => {}
             }
-            let watcher = self.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || watcher.look()).await else { continue };
-            if last.as_ref() == Some(&found) {
-                continue;
-            }
-            match found.document.as_deref().map_err(Clone::clone).and_then(read_checked) {
-                Ok(document) => applier.apply(&document, &found.secrets),
-                Err(error) => applier.refuse(&error),
-            }
-            last = Some(found);
+            let mut looking = source.take().unwrap_or_else(|| Source::new(&self.config));
+            let secrets = self.secrets.clone();
+            let look = tokio::task::spawn_blocking(move || {
+                let found = Found { content: looking.look(), secrets: Secrets::read(&secrets) };
+                (looking, found)
+            });
+            let Ok((looked, found)) = look.await else { continue };
+            source = Some(looked);
+            turns.take(found).await;
         }
     }
+}
 
-    fn look(&self) -> Found {
-        Found { document: read_bounded(&self.document), secrets: Secrets::read(&self.secrets) }
+impl Turns {
+    async fn take(&mut self, found: Found) {
+        let new_content = self.last.as_ref().is_none_or(|last| last.content != found.content);
+        let new_secrets = self.last.as_ref().is_none_or(|last| last.secrets != found.secrets);
+        self.wait(&found.content);
+        if new_content || new_secrets {
+            let tried = found.content.whole.as_ref();
+            let applied = match tried {
+                Some(whole) => self.apply(whole, &found.secrets).await,
+                None => false,
+            };
+            if let (true, Some(Trouble::Refused(error))) = (new_content, &found.content.trouble) {
+                self.applier.refuse(error);
+            }
+            if new_secrets && !applied && tried != self.good.as_ref() {
+                self.renew(&found.secrets).await;
+            }
+        }
+        self.last = Some(found);
+    }
+
+    /// Tells what is waited for once it has taken long, or at once while nothing is in effect.
+    fn wait(&mut self, content: &Content) {
+        let waiting = match &content.trouble {
+            Some(Trouble::Waiting(waiting)) => {
+                let newer = |(fleet, revision): &(String, u64)| self.applier.wants(fleet, *revision);
+                Some(waiting).filter(|waiting| waiting.newest.as_ref().is_none_or(newer))
+            }
+            _ => None,
+        };
+        let in_effect = self.good.is_some() || content.whole.is_some();
+        self.applier.wait_for(match waiting {
+            Some(waiting) if self.patience.is_over(Instant::now(), in_effect) => Some(&waiting.message),
+            Some(_) => None,
+            None => {
+                self.patience.restore();
+                None
+            }
+        });
+    }
+
+    /// Puts a document into effect; true where it is in effect then.
+    async fn apply(&mut self, whole: &Arc<Whole>, secrets: &Secrets) -> bool {
+        // A mount may lag behind, and one node's behind another's: what is older is no error there.
+        if whole.claim().is_some_and(|(fleet, revision)| self.applier.is_outdated(fleet, revision)) {
+            tracing::debug!(?whole, "an older configuration is ignored");
+            self.applier.is_newest();
+            return false;
+        }
+        let applied = match read_apart(whole).await {
+            Ok(document) => self.applier.apply(&document, secrets),
+            Err(error) => {
+                self.applier.refuse(&error);
+                false
+            }
+        };
+        if applied {
+            self.good = Some(Arc::clone(whole));
+        }
+        applied
+    }
+
+    /// Puts other Secrets into effect with the document that is.
+    async fn renew(&mut self, secrets: &Secrets) {
+        let Some(good) = &self.good else { return };
+        match read_apart(good).await {
+            Ok(document) => self.applier.renew(&document, secrets),
+            Err(error) => self.applier.refuse(&error),
+        }
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let describe = |error: std::io::Error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    File::open(path).map_err(describe)?.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(describe)?;
-    if bytes.len() as u64 > MAX_DOCUMENT {
-        return Err(format!("{}: longer than {MAX_DOCUMENT} bytes", path.display()));
-    }
-    Ok(bytes)
+/// Reads and checks a document on a thread of its own, because a large one takes a while.
+async fn read_apart(whole: &Arc<Whole>) -> Result<Document, String> {
+    let whole = Arc::clone(whole);
+    let read = tokio::task::spawn_blocking(move || read_whole(&whole)).await;
+    read.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn read_checked(bytes: &[u8]) -> Result<Document, String> {
-    read(bytes).map_err(|problem| problem.to_string())
+fn read_whole(whole: &Whole) -> Result<Document, String> {
+    let document = read(&whole.text()?).map_err(|problem| problem.to_string())?;
+    let said = (document.fleet.uid.as_str(), document.revision);
+    match whole.claim().filter(|claim| *claim != said) {
+        None => Ok(document),
+        Some((fleet, revision)) => Err(format!(
+            "the parts are of fleet {fleet:?} and revision {revision}, the document in them of {:?} and {}",
+            said.0, said.1
+        )),
+    }
 }
 
 /// Reads and checks a document.
