@@ -59,6 +59,7 @@ fn quantities(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         "additionalProperties": {
             "x-kubernetes-int-or-string": true,
+            "minimum": 0,
             "maxLength": 32,
             "pattern": quantity::PATTERN,
         },
