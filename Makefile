@@ -56,7 +56,7 @@ audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
 	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --locked check licenses bans sources
 
-generate: ## Write crds/yaml from the resource types
+generate: ## Write what is made of the resource types: definitions, templates, references
 	$(CARGO) run --locked -p sluice-crds --bin crdgen
 
 setup-run:
