@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`history`] | the checker: what producers were told against what a topic holds |
 //! | [`books`] | the proxies' books against their topics, for every test that drops a proxy |
+//! | [`cluster`] | a Kubernetes of one node |
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
@@ -22,6 +23,7 @@
 )]
 
 pub mod books;
+pub mod cluster;
 pub mod collector;
 pub mod dev;
 pub mod document;
