@@ -1,6 +1,8 @@
 //! Hands a fleet's document to its proxies: as a file that is replaced whole.
 //! It numbers documents and writes only what changed; what stands in them it does not decide.
 
+pub mod parts;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
