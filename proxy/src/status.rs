@@ -143,6 +143,7 @@ fn books_of(spec: &Spec, counters: &StreamCounters, removed: bool) -> StreamBook
 fn stream_status(stream: &Stream) -> StreamStatus {
     let health = stream.outlet.health();
     let spec = &stream.spec;
+    let (ready, trouble) = (health.trouble.is_none(), health.trouble.or(health.notice));
     StreamStatus {
         namespace: spec.namespace.clone(),
         name: spec.name.clone(),
@@ -150,12 +151,10 @@ fn stream_status(stream: &Stream) -> StreamStatus {
         group_id: spec.group_id.clone(),
         stream_id: spec.stream_id.clone(),
         topic: spec.topic.clone(),
-        ready: health.trouble.is_none(),
-        reason: None,
-        message: health
-            .trouble
+        ready,
+        reason: trouble.as_ref().map(|trouble| trouble.reason),
+        message: trouble
             .map(|trouble| trouble.message)
-            .or(health.notice)
             .or_else(|| spec.paused.then(|| "the stream is paused: it takes no reports".to_owned()))
             .unwrap_or_default(),
         replicas: health.replicas,

@@ -108,10 +108,11 @@ pub struct StreamStatus {
     pub topic: String,
     /// Whether its topic is there and a report would be taken now.
     pub ready: bool,
-    /// Why not; absent when ready.
+    /// Why not. A ready stream has one too where it has a message for trouble of its topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<NotReady>,
-    /// What is wrong, in words a person can act on. A ready stream has a message while its topic's breaker is open.
+    /// What is wrong, in words a person can act on. A ready stream has a message while its topic's breaker is open, while
+    /// its topic takes shorter records than the stream does, and while it is paused.
     #[serde(default)]
     pub message: String,
     /// Replicas of its topic's partitions, the fewest; absent where there is no topic.
@@ -190,4 +191,34 @@ pub struct StreamBooks {
     pub unknown: u64,
     /// Reports answered as not stored, at the door or by the sink.
     pub refused_reports: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_travels_by_its_name_and_an_unknown_name_is_other() {
+        for (reason, name) in [
+            (NotReady::SecretUnusable, "SecretUnusable"),
+            (NotReady::SinkUnreachable, "SinkUnreachable"),
+            (NotReady::TopicMissing, "TopicMissing"),
+            (NotReady::TopicForbidden, "TopicForbidden"),
+            (NotReady::TopicUnfit, "TopicUnfit"),
+            (NotReady::Checking, "Checking"),
+            (NotReady::Other, "Other"),
+        ] {
+            assert_eq!(serde_json::to_value(reason).unwrap(), name);
+            assert_eq!(serde_json::from_value::<NotReady>(name.into()).unwrap(), reason);
+        }
+        assert_eq!(serde_json::from_str::<NotReady>("\"FromTheFuture\"").unwrap(), NotReady::Other);
+    }
+
+    #[test]
+    fn a_status_without_reasons_is_read() {
+        let old = serde_json::json!({"name": "kafka", "ready": true, "message": ""});
+        let sink: SinkStatus = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(sink.reason, None);
+        assert_eq!(serde_json::to_value(&sink).unwrap(), old);
+    }
 }

@@ -86,7 +86,10 @@ impl Applier {
     pub fn apply(&mut self, document: &Document, secrets: &Secrets) -> bool {
         if self.is_outdated(&document.fleet.uid, document.revision) {
             let current = self.in_effect(|_, current| current).unwrap_or_default();
-            self.refuse(&format!("revision: {} is older than {current}, which is in effect", document.revision));
+            self.refuse(&format!(
+                "revision: {} is older than {current}, which is in effect",
+                document.revision
+            ));
             return false;
         }
         if let Err(error) = self.put_into_effect(document, secrets) {

@@ -19,6 +19,11 @@ impl Patience {
         !has_configuration || now.saturating_duration_since(since) >= PATIENCE
     }
 
+    /// Whether there is a wait.
+    pub(super) fn has_begun(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Nothing is waited for.
     pub(super) fn restore(&mut self) {
         self.since = None;

@@ -98,14 +98,15 @@ impl Turns {
             _ => None,
         };
         let in_effect = self.good.is_some() || content.whole.is_some();
-        self.applier.wait_for(match waiting {
-            Some(waiting) if self.patience.is_over(Instant::now(), in_effect) => Some(&waiting.message),
-            Some(_) => None,
-            None => {
-                self.patience.restore();
-                None
-            }
-        });
+        let Some(waiting) = waiting else {
+            self.patience.restore();
+            return self.applier.wait_for(None);
+        };
+        if !self.patience.has_begun() {
+            tracing::debug!(reason = waiting.message, "a configuration is not whole yet");
+        }
+        let told = self.patience.is_over(Instant::now(), in_effect);
+        self.applier.wait_for(told.then_some(&*waiting.message));
     }
 
     /// Puts a document into effect; true where it is in effect then.

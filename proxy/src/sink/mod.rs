@@ -9,7 +9,7 @@ mod set;
 
 use std::sync::Arc;
 
-use sluice_wire::status::SinkStatus;
+use sluice_wire::status::{NotReady, SinkStatus};
 
 pub use delivery::{Cause, Delivery, Failure, Outcome, Ticket, Verdict};
 pub use message::{
@@ -17,11 +17,21 @@ pub use message::{
 };
 pub use set::{SinkError, SinkSet};
 
-/// Why a stream can't take records now.
+/// What is wrong with a sink or a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotReady {
+pub struct Trouble {
+    /// Of which kind it is.
+    pub reason: NotReady,
     /// What is wrong, in words a person can act on.
     pub message: String,
+}
+
+impl Trouble {
+    /// Trouble of this kind.
+    #[must_use]
+    pub fn new(reason: NotReady, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
 }
 
 /// A stream's topic is in trouble of its own: nothing is handed to it but a probe now and then.
@@ -32,6 +42,16 @@ pub struct BreakerOpen(pub kafka::Why);
 impl BreakerOpen {
     /// After how long to try again, in seconds.
     pub const RETRY_AFTER: u64 = 1;
+}
+
+impl From<BreakerOpen> for Trouble {
+    fn from(open: BreakerOpen) -> Self {
+        let reason = match open.0 {
+            kafka::Why::Forbidden => NotReady::TopicForbidden,
+            kafka::Why::TimedOut | kafka::Why::Refused | kafka::Why::Slow => NotReady::Other,
+        };
+        Self::new(reason, open.to_string())
+    }
 }
 
 /// Leave to hand over one report; used up by [`Outlet::submit`], and given back when it is dropped.
@@ -150,13 +170,13 @@ impl Batch<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// What is wrong; `None` when records are taken.
-    pub trouble: Option<NotReady>,
+    pub trouble: Option<Trouble>,
     /// Replicas of its partitions, the fewest.
     pub replicas: Option<u32>,
     /// `min.insync.replicas`, where it could be read.
     pub min_insync_replicas: Option<u32>,
     /// What is wrong although records are taken, all or some.
-    pub notice: Option<String>,
+    pub notice: Option<Trouble>,
 }
 
 /// How far a stream's topic is kept apart from the others.
@@ -181,15 +201,15 @@ impl Sink {
     /// How the sink named `name` is doing.
     #[must_use]
     pub fn status(&self, name: &str) -> SinkStatus {
-        let message = match self {
+        let trouble = match self {
             Self::Kafka(connection) => connection.trouble(),
             Self::File(writer) => writer.trouble(),
         };
         SinkStatus {
             name: name.to_owned(),
-            ready: message.is_none(),
-            reason: None,
-            message: message.unwrap_or_default(),
+            ready: trouble.is_none(),
+            reason: trouble.as_ref().map(|trouble| trouble.reason),
+            message: trouble.map(|trouble| trouble.message).unwrap_or_default(),
         }
     }
 }

@@ -173,9 +173,8 @@ mod tests {
         assert!(!reader.sure);
         let second = reader.look();
         assert!(reader.sure);
-        let same = |a: &Content, b: &Content| {
-            Arc::ptr_eq(a.whole.as_ref().unwrap(), b.whole.as_ref().unwrap())
-        };
+        let same =
+            |a: &Content, b: &Content| Arc::ptr_eq(a.whole.as_ref().unwrap(), b.whole.as_ref().unwrap());
         assert!(same(&first, &second) && same(&second, &reader.look()), "equal content is one object");
         std::fs::write(&path, &parts("uid", 2, b"two", 1)[0]).unwrap();
         assert_eq!(text(&reader.look()).unwrap(), b"two");

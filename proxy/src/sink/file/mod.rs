@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use writer::Writer;
 
-use crate::sink::{Delivery, Health, Message, Meta, NotReady};
+use crate::sink::{Delivery, Health, Message, Meta};
 use writer::{Job, Target};
 
 /// One stream's way into its file.
@@ -60,7 +60,7 @@ impl Outlet {
     /// Whether the directory can be written.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health { trouble: self.writer.trouble().map(|message| NotReady { message }), ..Health::default() }
+        Health { trouble: self.writer.trouble(), ..Health::default() }
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(submit(&outlet, &[b"one"]).await.outcome(), Outcome::Stored);
         let full = submit(&outlet, &[&[b'x'; 500]]).await.outcome();
         assert_eq!(full, Outcome::NotStored(Cause::Busy));
-        assert!(writer.trouble().unwrap().contains("maxBytes"));
+        assert!(writer.trouble().unwrap().message.contains("maxBytes"));
         assert_eq!(submit(&outlet, &[b"two"]).await.outcome(), Outcome::Stored);
         assert_eq!(writer.trouble(), None);
         writer.retire();
@@ -170,7 +170,7 @@ mod tests {
         let (second, _task) = start(directory.path(), 1 << 20);
         let refused = submit(&Outlet::new(&second, "g", "s"), &[b"x"]).await.outcome();
         assert_eq!(refused, Outcome::NotStored(Cause::Busy));
-        assert!(second.trouble().unwrap().contains("another process"));
+        assert!(second.trouble().unwrap().message.contains("another process"));
         first.retire();
         second.retire();
     }

@@ -11,10 +11,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use sluice_wire::status::NotReady;
 use tokio::task::JoinHandle;
 
 use super::segment::{AppendError, Segment};
-use crate::sink::{Cause, Outcome, Ticket};
+use crate::sink::{Cause, Outcome, Ticket, Trouble};
 
 /// How many reports may wait; more are refused.
 const QUEUE: usize = 16_384;
@@ -88,8 +89,9 @@ impl Writer {
 
     /// What is wrong, in words a person can act on.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn trouble(&self) -> Option<Trouble> {
+        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        trouble.map(|message| Trouble::new(NotReady::Other, message))
     }
 
     /// No more reports come; what waits is written, and the thread ends.

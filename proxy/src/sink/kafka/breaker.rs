@@ -19,6 +19,8 @@ pub enum Why {
     TimedOut,
     /// The broker refused records, one after the other.
     Refused,
+    /// The same, because the fleet has no right to write to the topic.
+    Forbidden,
     /// Records wait much longer than those of other topics.
     Slow,
 }
@@ -28,6 +30,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::TimedOut => "Kafka did not acknowledge its records in time",
             Self::Refused => "Kafka refuses its records",
+            Self::Forbidden => "Kafka does not let this fleet write to it; grant Write",
             Self::Slow => "Kafka takes much longer over its records than over those of other topics",
         })
     }
@@ -40,6 +43,8 @@ pub(super) enum Fault {
     TimedOut,
     /// The broker refused it, for a reason that is the topic's.
     Refused,
+    /// The broker refused it, because the fleet has no right to write to the topic.
+    Forbidden,
 }
 
 /// The state of one topic.
@@ -105,14 +110,14 @@ impl Breaker {
         }
         match fault {
             Fault::TimedOut => self.trip(Why::TimedOut, now),
-            Fault::Refused => {
+            Fault::Refused | Fault::Forbidden => {
                 self.refusals += 1;
                 if self.refusals < REFUSALS {
                     return None;
                 }
                 // Nobody else is refused for this topic's rights, so it is its own trouble.
                 self.isolate(now);
-                self.trip(Why::Refused, now)
+                self.trip(if fault == Fault::Forbidden { Why::Forbidden } else { Why::Refused }, now)
             }
         }
     }
@@ -122,7 +127,7 @@ impl Breaker {
         if self.open.is_some() {
             return None;
         }
-        self.was_refused = why == Why::Refused;
+        self.was_refused = matches!(why, Why::Refused | Why::Forbidden);
         self.open = Some(Open { why, next_probe: now + PROBE_EVERY });
         Some(why)
     }

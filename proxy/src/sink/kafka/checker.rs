@@ -13,12 +13,14 @@ use rdkafka::admin::{
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::util::Timeout;
+use sluice_wire::status::NotReady;
 use tokio_util::sync::CancellationToken;
 
 use super::BATCH_BYTES;
 use super::context::{Context, Shared};
 use super::control::Control;
 use super::topics::{Seen, Topic, Wanted};
+use crate::sink::Trouble;
 
 /// Between two checks of a topic that is not in order.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -50,12 +52,16 @@ impl Drop for Asker {
 
 type Admin = AdminClient<Context>;
 
-/// Why a topic was not seen, in words a person can act on.
+/// Why a topic was not seen.
 enum LookError {
     /// Kafka says that it is not there, or not for this client.
-    NotThere(String),
-    /// Kafka did not say.
+    NotThere(Trouble),
+    /// Kafka did not say; in words a person can act on.
     Unreachable(String),
+}
+
+fn not_there<T>(reason: NotReady, message: String) -> Result<T, LookError> {
+    Err(LookError::NotThere(Trouble::new(reason, message)))
 }
 
 impl Checker {
@@ -108,7 +114,8 @@ impl Checker {
         let admin = match Admin::from_config_and_context(&self.config, context) {
             Ok(admin) => Arc::new(admin),
             Err(error) => {
-                self.shared.set_trouble(&format!("can't connect: {error}"));
+                let message = format!("can't connect: {error}");
+                self.shared.set_trouble(NotReady::SinkUnreachable, &message);
                 return false;
             }
         };
@@ -126,6 +133,10 @@ impl Checker {
                 (topic, Seen { replicas: *replicas, min_insync_replicas, max_message_bytes })
             })
             .collect();
+        let (unfit, seen): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(_, seen)| seen.unfit().is_some());
+        for (topic, seen) in &unfit {
+            seen.unfit().into_iter().for_each(|trouble| topic.missing(trouble));
+        }
         self.bound_batches(seen.iter().map(|(_, seen)| seen.longest_record())).await;
         for (topic, seen) in &seen {
             if topic.longest_record().is_none() {
@@ -133,7 +144,7 @@ impl Checker {
             }
             topic.seen(*seen);
         }
-        found.len() == topics.len()
+        seen.len() == topics.len()
     }
 
     /// Keeps batches of several records below the smallest topic's bound before that topic is opened:
@@ -156,10 +167,11 @@ impl Checker {
         for (index, topic) in topics.iter().enumerate() {
             match self.look_at(admin, topic).await {
                 Ok(replicas) => found.push((Arc::clone(topic), replicas)),
-                Err(LookError::NotThere(message)) => topic.missing(message),
+                Err(LookError::NotThere(trouble)) => topic.missing(trouble),
                 Err(LookError::Unreachable(message)) => {
                     let unseen = topics.iter().skip(index).filter(|topic| topic.longest_record().is_none());
-                    unseen.for_each(|topic| topic.missing(message.clone()));
+                    let trouble = Trouble::new(NotReady::SinkUnreachable, message);
+                    unseen.for_each(|topic| topic.missing(trouble.clone()));
                     break;
                 }
             }
@@ -175,13 +187,15 @@ impl Checker {
         }
         let wanted = topic.wanted();
         if wanted.create.is_none() {
-            return Err(LookError::NotThere(format!(
-                "topic {name:?} does not exist; create it, or set sink.create to have it created"
-            )));
+            let message =
+                format!("topic {name:?} does not exist; create it, or set sink.create to have it created");
+            return not_there(NotReady::TopicMissing, message);
         }
-        self.create(admin, name, &wanted).await.map_err(LookError::NotThere)?;
-        let seen = self.metadata(admin, name).await?;
-        seen.ok_or_else(|| LookError::NotThere(format!("topic {name:?} was created and is not there yet")))
+        self.create(admin, name, &wanted).await?;
+        match self.metadata(admin, name).await? {
+            Some(replicas) => Ok(replicas),
+            None => not_there(NotReady::Checking, format!("topic {name:?} was created and is not there yet")),
+        }
     }
 
     /// Replicas of the topic's partitions, the fewest; `None` where there is no such topic.
@@ -197,7 +211,7 @@ impl Checker {
         });
         let answer = asked.await.map_err(|error| LookError::Unreachable(error.to_string()))?;
         let answer = answer.map_err(|error| {
-            let trouble = self.shared.trouble().unwrap_or_else(|| error.to_string());
+            let trouble = self.shared.trouble().map_or_else(|| error.to_string(), |trouble| trouble.message);
             LookError::Unreachable(format!("Kafka can't be asked for its topics: {trouble}"))
         })?;
         match answer {
@@ -205,16 +219,21 @@ impl Checker {
                 self.shared.clear_trouble();
                 Ok(Some(u32::try_from(replicas).unwrap_or(u32::MAX)))
             }
-            Some((Some(RDKafkaErrorCode::TopicAuthorizationFailed), _)) => Err(LookError::NotThere(format!(
-                "not authorised to see topic {name:?}; grant Describe and Write"
-            ))),
+            Some((Some(RDKafkaErrorCode::TopicAuthorizationFailed), _)) => {
+                let message = format!("not authorised to see topic {name:?}; grant Describe and Write");
+                not_there(NotReady::TopicForbidden, message)
+            }
             None | Some((None | Some(RDKafkaErrorCode::UnknownTopicOrPartition), _)) => Ok(None),
-            Some((Some(code), _)) => Err(LookError::NotThere(format!("topic {name:?}: {code}"))),
+            // Of a name that no topic can have.
+            Some((Some(code @ RDKafkaErrorCode::InvalidTopic), _)) => {
+                not_there(NotReady::TopicMissing, format!("topic {name:?}: {code}"))
+            }
+            Some((Some(code), _)) => not_there(NotReady::Other, format!("topic {name:?}: {code}")),
         }
     }
 
     /// Makes a topic; one that is already there is as good.
-    async fn create(&self, admin: &Arc<Admin>, name: &str, wanted: &Wanted) -> Result<(), String> {
+    async fn create(&self, admin: &Arc<Admin>, name: &str, wanted: &Wanted) -> Result<(), LookError> {
         let spec = wanted.create.clone().unwrap_or_default();
         let replicas = match spec.replicas {
             Some(replicas) => Some(replicas),
@@ -224,15 +243,19 @@ impl Checker {
         let replication = TopicReplication::Fixed(spec.replicas.unwrap_or(-1));
         let topic = NewTopic::new(name, spec.partitions.unwrap_or(-1), replication);
         let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-        let failed = |why: &dyn std::fmt::Display| format!("can't create topic {name:?}: {why}");
-        let results = admin.create_topics([&topic], &options()).await.map_err(|error| failed(&error))?;
+        let words = |why: &dyn std::fmt::Display| format!("can't create topic {name:?}: {why}");
+        let failed = |why: &dyn std::fmt::Display| not_there(NotReady::TopicMissing, words(why));
+        // Without an answer nobody knows whether it was made; the next look tells.
+        let results = admin.create_topics([&topic], &options()).await;
+        let unanswered = |error| LookError::NotThere(Trouble::new(NotReady::SinkUnreachable, words(&error)));
+        let results = results.map_err(unanswered)?;
         match results.into_iter().next() {
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {
                 tracing::info!(sink = self.shared.sink, topic = name, "topic created");
                 Ok(())
             }
-            Some(Err((_, code))) => Err(failed(&code)),
-            None => Err(failed(&"no answer")),
+            Some(Err((_, code))) => failed(&code),
+            None => failed(&"no answer"),
         }
     }
 }

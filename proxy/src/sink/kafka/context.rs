@@ -10,6 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaErrorCode;
+use sluice_wire::status::NotReady;
 use tokio::sync::Notify;
 
 use super::ages::{Clock, Slot};
@@ -17,7 +18,7 @@ use super::courier::Courier;
 use super::guard::Probe;
 use super::outcome;
 use super::topics::{Topic, Topics};
-use crate::sink::{Outcome, Ticket};
+use crate::sink::{Outcome, Ticket, Trouble};
 
 /// What a connection's producer, its topic checks and the outside see of each other.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct Shared {
     pub(super) topics: Topics,
     /// Rung when a topic wants a check.
     pub(super) check: Notify,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<Trouble>>,
     /// Whether there is trouble, to be seen without a lock on every delivery.
     troubled: AtomicBool,
 }
@@ -45,18 +46,18 @@ impl Shared {
         }
     }
 
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(super) fn trouble(&self) -> Option<Trouble> {
         self.lock().clone()
     }
 
     /// Notes what is wrong with the connection and logs it when it is news.
-    pub(super) fn set_trouble(&self, message: &str) {
+    pub(super) fn set_trouble(&self, reason: NotReady, message: &str) {
         let mut trouble = self.lock();
         // What the client says of its connection is more telling than that nothing comes back over it.
         let vague = message == NOT_IN_TIME && trouble.is_some();
-        if trouble.as_deref() != Some(message) && !vague {
+        if trouble.as_ref().is_none_or(|known| known.message != message) && !vague {
             tracing::warn!(sink = self.sink, error = message, "kafka connection in trouble");
-            *trouble = Some(message.to_owned());
+            *trouble = Some(Trouble::new(reason, message));
             self.troubled.store(true, Ordering::Relaxed);
         }
     }
@@ -70,12 +71,12 @@ impl Shared {
     /// Closes a topic that Kafka no longer knows, and has it looked for.
     pub(super) fn topic_is_gone(&self, name: &str) {
         if let Some(topic) = self.topics.get(name) {
-            topic.missing(format!("topic {name:?} is gone"));
+            topic.missing(Trouble::new(NotReady::TopicMissing, format!("topic {name:?} is gone")));
             self.check.notify_one();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Trouble>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,7 +126,8 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
         let what = code.map_or_else(|| error.to_string(), |code| code.to_string());
-        self.shared.set_trouble(&format!("{what}: {}", without_duration(reason)));
+        let message = format!("{what}: {}", without_duration(reason));
+        self.shared.set_trouble(outcome::reason(code), &message);
     }
 }
 

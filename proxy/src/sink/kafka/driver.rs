@@ -11,11 +11,13 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::{Producer as _, PurgeConfig};
+use sluice_wire::status::NotReady;
 
 use super::context::{Context, NOT_IN_TIME, Pulse, Shared};
 use super::control::{Control, Lane, Made, Place, Producer, Reason};
 use super::courier::Courier;
 use super::ending::{finish, finish_apart};
+use super::outcome;
 use super::refresh::Refresh;
 use super::watch::Watch;
 
@@ -188,7 +190,9 @@ impl Driver {
         while !self.retired() {
             match self.make_one(self.control.batch_of(self.place)) {
                 Ok(made) => return Some(made),
-                Err(error) => self.shared.set_trouble(&format!("can't make a producer: {error}")),
+                Err(error) => {
+                    self.shared.set_trouble(NotReady::Other, &format!("can't make a producer: {error}"));
+                }
             }
             self.pause(backoff);
             backoff = (backoff * 2).min(BACKOFF.1);
@@ -215,7 +219,8 @@ impl Driver {
             }
             if let Some((code, reason)) = producer.client().fatal_error() {
                 self.control.fatal_errors.fetch_add(1, Ordering::Relaxed);
-                self.shared.set_trouble(&format!("fatal error, making another producer: {code}: {reason}"));
+                let message = format!("fatal error, making another producer: {code}: {reason}");
+                self.shared.set_trouble(outcome::reason(Some(code)), &message);
                 return End::Replace(Reason::Fatal);
             }
             if let Some(next) = self.look_over_topics(memory) {
@@ -233,7 +238,7 @@ impl Driver {
             timing_out.get_or_insert_with(Instant::now);
             // What is in quarantine is the trouble of its topics, not the connection's.
             if self.place == Place::Main {
-                self.shared.set_trouble(NOT_IN_TIME);
+                self.shared.set_trouble(NotReady::SinkUnreachable, NOT_IN_TIME);
             }
         }
         timing_out.is_some_and(|since| since.elapsed() >= *patience)

@@ -39,6 +39,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use sluice_wire::document::KafkaSink;
+use sluice_wire::status::NotReady;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +51,7 @@ pub use properties::{PropertyError, check as check_properties};
 pub use topics::{Topic, Wanted};
 
 use crate::secrets::{SecretError, Secrets};
-use crate::sink::{BreakerOpen, Cause, Delivery, Health, Message, Meta, Outcome, each_header};
+use crate::sink::{BreakerOpen, Cause, Delivery, Health, Message, Meta, Outcome, Trouble, each_header};
 use checker::Checker;
 use context::{InFlight, Shared};
 use control::{Control, Place};
@@ -80,6 +81,23 @@ pub enum StartError {
     /// No thread could be started.
     #[error("can't start a thread: {0}")]
     Thread(std::io::Error),
+}
+
+/// What librdkafka's refusals of a Secret's content have in common: only Secrets hold PEM and logins.
+const OF_SECRETS: [&str; 4] = [".pem", "rivate key", "sasl.username", "sasl.password"];
+
+impl StartError {
+    /// Of which kind the trouble is.
+    #[must_use]
+    pub fn reason(&self) -> NotReady {
+        match self {
+            Self::Secret(_) => NotReady::SecretUnusable,
+            Self::Refused(why) if OF_SECRETS.iter().any(|sign| why.contains(sign)) => {
+                NotReady::SecretUnusable
+            }
+            Self::Refused(_) | Self::Thread(_) => NotReady::Other,
+        }
+    }
 }
 
 /// What a connection runs on; ended by [`Tasks::join`] after [`Connection::retire`].
@@ -140,7 +158,7 @@ impl Connection {
     #[must_use]
     pub fn broken(name: &str, why: &StartError) -> (Arc<Self>, Tasks) {
         let shared = Arc::new(Shared::new(name, Duration::ZERO));
-        shared.set_trouble(&why.to_string());
+        shared.set_trouble(why.reason(), &why.to_string());
         let control = Arc::new(Control::new(BATCH_BYTES));
         let connection = Self { shared, control, stop: CancellationToken::new(), like: None };
         (Arc::new(connection), Tasks::default())
@@ -167,7 +185,7 @@ impl Connection {
 
     /// What is wrong with the connection, in words a person can act on.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<Trouble> {
         self.shared.trouble()
     }
 
@@ -235,12 +253,16 @@ impl Outlet {
     pub fn health(&self) -> Health {
         let mut health = self.topic.health();
         let trouble = self.connection.trouble().filter(|_| self.topic.last().is_none());
-        if let (Some(found), Some(trouble)) = (&mut health.trouble, trouble)
-            && !found.message.contains(&trouble)
-        {
-            found.message = format!("{}: {trouble}", found.message);
+        if let (Some(found), Some(trouble)) = (&mut health.trouble, trouble) {
+            if found.reason == NotReady::Checking {
+                found.reason = trouble.reason;
+            }
+            if !found.message.contains(&trouble.message) {
+                found.message = format!("{}: {}", found.message, trouble.message);
+            }
         }
-        health.notice = self.topic.guard.open().map(|why| BreakerOpen(why).to_string());
+        let open = self.topic.guard.open().map(|why| BreakerOpen(why).into());
+        health.notice = open.or(health.notice);
         health
     }
 

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;
+use sluice_wire::status::NotReady;
 
 use super::breaker::Fault;
 use crate::sink::{Cause, Outcome};
@@ -66,10 +67,34 @@ pub(super) fn fault(code: Option<RDKafkaErrorCode>) -> Option<Fault> {
     use RDKafkaErrorCode as E;
     match code? {
         E::MessageTimedOut => Some(Fault::TimedOut),
-        E::TopicAuthorizationFailed | E::PolicyViolation | E::NotEnoughReplicas | E::InvalidRequiredAcks => {
-            Some(Fault::Refused)
-        }
+        E::TopicAuthorizationFailed => Some(Fault::Forbidden),
+        E::PolicyViolation | E::NotEnoughReplicas | E::InvalidRequiredAcks => Some(Fault::Refused),
         _ => None,
+    }
+}
+
+/// Of which kind the trouble is that an error tells of.
+pub(super) fn reason(code: Option<RDKafkaErrorCode>) -> NotReady {
+    use RDKafkaErrorCode as E;
+    match code {
+        Some(
+            E::AllBrokersDown
+            | E::Authentication
+            | E::BrokerNotAvailable
+            | E::BrokerTransportFailure
+            | E::IllegalSASLState
+            | E::MessageTimedOut
+            | E::NetworkException
+            | E::OperationTimedOut
+            | E::RequestTimedOut
+            | E::Resolve
+            | E::SSL
+            | E::SaslAuthenticationFailed
+            | E::UnsupportedSASLMechanism,
+        ) => NotReady::SinkUnreachable,
+        Some(E::TopicAuthorizationFailed | E::ClusterAuthorizationFailed) => NotReady::TopicForbidden,
+        code if topic_is_gone(code) => NotReady::TopicMissing,
+        _ => NotReady::Other,
     }
 }
 
@@ -124,7 +149,8 @@ mod tests {
     fn a_record_that_is_too_large_says_nothing_of_its_topic() {
         assert_eq!(fault(Some(RDKafkaErrorCode::MessageSizeTooLarge)), None);
         assert_eq!(fault(Some(RDKafkaErrorCode::PurgeQueue)), None);
-        assert_eq!(fault(Some(RDKafkaErrorCode::TopicAuthorizationFailed)), Some(Fault::Refused));
+        assert_eq!(fault(Some(RDKafkaErrorCode::TopicAuthorizationFailed)), Some(Fault::Forbidden));
+        assert_eq!(fault(Some(RDKafkaErrorCode::PolicyViolation)), Some(Fault::Refused));
         assert_eq!(fault(Some(RDKafkaErrorCode::MessageTimedOut)), Some(Fault::TimedOut));
     }
 

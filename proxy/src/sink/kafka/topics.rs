@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::document::CreateTopic;
+use sluice_wire::status::NotReady;
 
 use super::control::NARROW;
 use super::guard::Guard;
-use crate::sink::{Health, NotReady};
+use crate::sink::{Health, Trouble};
 
 /// What a single record adds to its own bytes in a batch: the batch's header (61 bytes), lengths and
 /// offsets of the record, and the headers of the contract.
@@ -56,12 +57,29 @@ impl Seen {
     pub(super) fn longest_record(&self) -> usize {
         self.max_message_bytes.saturating_sub(RECORD_FRAME).max(1)
     }
+
+    /// Why no record at all can be stored in the topic, where that is so.
+    pub(super) fn unfit(&self) -> Option<Trouble> {
+        let Self { replicas, min_insync_replicas, max_message_bytes } = *self;
+        let unfit = |message| Some(Trouble::new(NotReady::TopicUnfit, message));
+        if let Some(min) = min_insync_replicas.filter(|min| *min > replicas) {
+            return unfit(format!(
+                "the topic wants {min} replicas in sync and has {replicas} replicas; lower its min.insync.replicas"
+            ));
+        }
+        if max_message_bytes <= RECORD_FRAME {
+            return unfit(format!(
+                "the topic's max.message.bytes of {max_message_bytes} leaves no room for a record; raise it"
+            ));
+        }
+        None
+    }
 }
 
 impl Topic {
     pub(super) fn new(name: &str, wanted: Wanted) -> Arc<Self> {
         let health = Health {
-            trouble: Some(NotReady { message: "the topic has not been checked yet".to_owned() }),
+            trouble: Some(Trouble::new(NotReady::Checking, "the topic has not been checked yet")),
             ..Health::default()
         };
         Arc::new(Self {
@@ -95,7 +113,19 @@ impl Topic {
     /// What the checks found.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.lock().health.clone()
+        let state = self.lock();
+        let mut health = state.health.clone();
+        if let (None, Some(longest)) = (&health.trouble, self.longest_record()) {
+            let body = state.wanted.longest_body;
+            health.notice = (body > longest as u64).then(|| {
+                let message = format!(
+                    "the topic takes records of at most {longest} bytes, the stream bodies of {body}; \
+                     raise the topic's max.message.bytes or lower the stream's maxBodyBytes"
+                );
+                Trouble::new(NotReady::TopicUnfit, message)
+            });
+        }
+        health
     }
 
     pub(super) fn wanted(&self) -> Wanted {
@@ -121,12 +151,12 @@ impl Topic {
     }
 
     /// Closes the topic: records are refused until a check sees it again.
-    pub(super) fn missing(&self, message: String) {
+    pub(super) fn missing(&self, trouble: Trouble) {
         let mut state = self.lock();
-        if state.health.trouble.as_ref().is_none_or(|known| known.message != message) {
-            tracing::warn!(topic = self.name, reason = message, "topic takes no records");
+        if state.health.trouble.as_ref().is_none_or(|known| known.message != trouble.message) {
+            tracing::warn!(topic = self.name, reason = trouble.message, "topic takes no records");
         }
-        state.health = Health { trouble: Some(NotReady { message }), ..Health::default() };
+        state.health = Health { trouble: Some(trouble), ..Health::default() };
         self.longest.store(0, Ordering::Relaxed);
     }
 
@@ -199,7 +229,7 @@ mod tests {
         assert_eq!(topic.longest_record(), None);
         topic.seen(Seen { replicas: 1, min_insync_replicas: Some(1), max_message_bytes: 10_000 });
         assert_eq!(topic.longest_record(), Some(10_000 - RECORD_FRAME));
-        topic.missing("gone".to_owned());
+        topic.missing(Trouble::new(NotReady::TopicMissing, "gone"));
         assert_eq!(topic.longest_record(), None);
         assert_eq!(topic.health().trouble.unwrap().message, "gone");
     }
