@@ -30,24 +30,22 @@ pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) {
             spared.insert(uid);
             continue;
         }
-        match objects::fleet(fleet, resolved, round.context) {
-            Ok(made) => {
-                memory.faults.entry(resolved.key()).or_default().remove(&template(resolved));
-                for object in made {
-                    let Some(key) = ChildKey::of(&object) else { continue };
-                    wanted.insert(key.clone());
-                    if rolling.holds_back(&key) {
-                        continue;
-                    }
-                    plan.writes.extend(missing(round.store, memory, key, object));
-                }
+        let made = objects::fleet(resolved, round.context);
+        let faults = memory.faults.entry(resolved.key()).or_default();
+        if let Some(message) = made.message() {
+            // What runs goes on as it is until the template is mended.
+            spared.insert(uid);
+            faults.insert(template(resolved), Fault { kind: FaultKind::InvalidPodTemplate, message });
+        } else {
+            faults.remove(&template(resolved));
+        }
+        for object in made.objects {
+            let Some(key) = ChildKey::of(&object) else { continue };
+            wanted.insert(key.clone());
+            if rolling.holds_back(&key) {
+                continue;
             }
-            Err(error) => {
-                // What runs goes on as it is until the template is mended.
-                spared.insert(uid);
-                let fault = Fault { kind: FaultKind::InvalidPodTemplate, message: error.to_string() };
-                memory.faults.entry(resolved.key()).or_default().insert(template(resolved), fault);
-            }
+            plan.writes.extend(missing(round.store, memory, key, object));
         }
     }
     for decision in &round.resolution.streams {
@@ -68,7 +66,7 @@ fn endpoints(round: &Round<'_>, decision: &Decision) -> Option<(ChildKey, Value)
     if round.store.namespaces.get(&decision.stream.namespace).is_some_and(|space| space.terminating) {
         return None;
     }
-    let object = objects::endpoints(stream, decision, fleet, nodes, round.context);
+    let object = objects::endpoints(stream, decision, fleet, nodes);
     Some((ChildKey::of(&object)?, object))
 }
 

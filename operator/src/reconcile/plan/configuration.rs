@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::json;
 
 use super::{Plan, Round};
 use crate::apply::Write;
@@ -42,7 +42,8 @@ fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &Resol
     let Some(fleet) = round.fleet(&key) else { return Vec::new() };
     let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
     let published = Published::read(|key| round.store.children.get(key), &key, uid);
-    let (labels, owner): (_, Value) = (objects::labels::of_fleet(fleet), objects::owner(fleet));
+    let labels = objects::labels::fleet(&key.1);
+    let owner = json!(objects::Owner::fleet(&key.1, uid).reference());
     let told = fleet.status.as_ref().and_then(|status| status.revision);
     let frame = Frame {
         labels: &labels,

@@ -38,7 +38,8 @@ fn made(settings: &Settings, context: &Context) -> Result<Value, String> {
     let text = settings.data.get(KEY).map(String::as_str).unwrap_or_default();
     let parsed = DefaultFleet::parse(text)
         .map_err(|error| format!("the chart's value defaultFleet can't be used: {error}; mend it or name a fleet"))?;
-    parsed.map(|fleet| objects::default_fleet(&fleet, settings, context)).ok_or_else(|| {
+    let owner = objects::Owner::config_map(&settings.name.1, &settings.uid);
+    parsed.map(|fleet| objects::default_fleet(&fleet, &context.default_fleet, &owner)).ok_or_else(|| {
         "no fleet is named and there is no default one: the chart's value defaultFleet.kafka.bootstrapServers is empty; set it or name a fleet".to_owned()
     })
 }
