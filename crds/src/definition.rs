@@ -221,9 +221,7 @@ mod tests {
                         Some(_) => schema.max_properties.is_some(),
                         // A pod template is read by the operator, which bounds what it takes of it; until
                         // then the longest request that the API server takes is its bound.
-                        None => {
-                            schema.properties.is_some() || path == ".spec.podTemplate" && is_open(schema)
-                        }
+                        None => schema.properties.is_some() || path == ".spec.podTemplate" && is_open(schema),
                     },
                     Some("integer") => schema.maximum.is_some(),
                     Some("boolean") => true,
@@ -282,7 +280,10 @@ mod tests {
                 let either = schema.x_kubernetes_int_or_string == Some(true);
                 assert_eq!(schema.type_.is_none(), either, "{kind} {path} has no type");
                 assert!(schema.any_of.is_none(), "{kind} {path} has branches");
-                assert!(!is_open(schema) || path == ".spec.podTemplate", "{kind} {path} keeps unknown fields");
+                assert!(
+                    !is_open(schema) || path == ".spec.podTemplate",
+                    "{kind} {path} keeps unknown fields"
+                );
             });
         }
     }

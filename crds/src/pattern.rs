@@ -58,7 +58,10 @@ const WORDS: [(&str, &str); 15] = [
         LABEL_VALUE,
         "can't be a label's value; use at most 63 of A-Z, a-z, 0-9, -, _ and ., beginning and ending with a letter or digit",
     ),
-    (GLOB, "is no glob; use A-Z, a-z, 0-9, ., _ and -, * for any characters and {namespace} for the stream's"),
+    (
+        GLOB,
+        "is no glob; use A-Z, a-z, 0-9, ., _ and -, * for any characters and {namespace} for the stream's",
+    ),
     (SINK_GLOB, "is no glob; use a-z, 0-9 and -, * for any characters and {namespace} for the stream's"),
     (quantity::PATTERN, "is no amount; write 250m, 1.5, 64Mi or 1Gi"),
     (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),
