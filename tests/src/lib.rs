@@ -11,6 +11,8 @@
 //! | [`collector`] | an OTLP collector |
 //! | [`document`] | configuration documents |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
+//! | [`markdown`] | what the documentation shows: blocks, tables, links |
 //! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
@@ -22,6 +24,7 @@
 )]
 
 pub mod books;
+pub mod chart;
 pub mod collector;
 pub mod dev;
 pub mod document;
@@ -32,6 +35,7 @@ pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod markdown;
 pub mod native;
 pub mod paths;
 pub mod ports;
