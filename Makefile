@@ -31,12 +31,13 @@ cluster-stop: ## End that cluster and leave nothing of it
 test: setup-test lint build ## Run every check and every suite
 	$(CARGO) test --locked --workspace
 
-lint: ## Format, lints, shell scripts
+lint: ## Format, lints, shell scripts, the chart
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	shellcheck -x .ci/run .ci/setup images/*.sh tests/*.sh tests/kafka/*.sh tests/clients/*/*.sh \
 		tests/cluster/*.sh tests/cluster/up tests/cluster/down tests/cluster/enter tests/cluster/load \
 		tests/cluster/restart-apiserver
+	helm=$$(tests/cluster/install.sh)/helm && $$helm lint --strict --quiet charts/sluice
 
 # All targets at once, so that binaries and tests share one build of every dependency.
 build: ## Build everything, as the tests use it

@@ -56,10 +56,10 @@ pub fn reference(kind: Kind) -> Result<String, Error> {
         rows
     };
     let sections = [
-        section("Fields", ["field", "type", "default", "meaning"], fields("spec")),
-        section("Rules", ["where", "", "", "what it says when it is broken"], rules(kind)),
-        section("Status", ["field", "type", "", "meaning"], fields("status")),
-        section("Columns of `kubectl get`", ["column", "", "", "shows"], columns(&definition)),
+        section("Fields", ["field", "type", "default", "meaning"], &fields("spec")),
+        section("Rules", ["where", "", "", "what it says when it is broken"], &rules(kind)),
+        section("Status", ["field", "type", "", "meaning"], &fields("status")),
+        section("Columns of `kubectl get`", ["column", "", "", "shows"], &columns(&definition)),
     ];
     Ok(sections.join("\n"))
 }
@@ -68,7 +68,7 @@ pub fn reference(kind: Kind) -> Result<String, Error> {
 type Row = [String; 4];
 
 /// A heading and a table; columns that are empty in every row are left out.
-fn section(title: &str, heads: [&str; 4], rows: Vec<Row>) -> String {
+fn section(title: &str, heads: [&str; 4], rows: &[Row]) -> String {
     let used: Vec<usize> = (0..4)
         .filter(|column| rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.is_empty())))
         .collect();
@@ -81,7 +81,7 @@ fn section(title: &str, heads: [&str; 4], rows: Vec<Row>) -> String {
         format!("|{cells}\n")
     };
     let mut text = format!("### {title}\n\n{}{}", line(&heads), line(&["---"; 4]));
-    for row in &rows {
+    for row in rows {
         text.push_str(&line(&row.each_ref().map(String::as_str)));
     }
     text

@@ -12,6 +12,8 @@
 //! | [`collector`] | an OTLP collector |
 //! | [`document`] | configuration documents |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
+//! | [`markdown`] | what the documentation shows: blocks, tables, links |
 //! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
@@ -23,6 +25,7 @@
 )]
 
 pub mod books;
+pub mod chart;
 pub mod cluster;
 pub mod collector;
 pub mod dev;
@@ -34,6 +37,7 @@ pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod markdown;
 pub mod native;
 pub mod paths;
 pub mod ports;
