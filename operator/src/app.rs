@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::{self, Shown};
 use crate::apply::Sender;
 use crate::args::Args;
-use crate::build::objects::Context;
+use crate::build::objects::{Context, OLDEST_MINOR};
 use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::reconcile::Reconciler;
@@ -52,7 +52,8 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let bound = TcpListener::bind(args.admin).await;
     let socket = bound.map_err(|source| AppError::Bind { address: args.admin, source })?;
     let client = Client::try_default().await?;
-    let running = Running::start(&args, client, socket)?;
+    let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
+    let running = Running::start(&args, client, socket, context)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -61,6 +62,18 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     running.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The API server's minor version; the oldest supported one where it does not say.
+async fn minor(client: &Client) -> u32 {
+    let digits = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+    match client.apiserver_version().await {
+        Ok(info) => digits(&info.minor).unwrap_or(OLDEST_MINOR),
+        Err(error) => {
+            tracing::warn!(%error, "the API server does not say its version");
+            OLDEST_MINOR
+        }
+    }
 }
 
 /// A running operator: what writes, what holds the lease, and all the rest, which end in this order.
@@ -75,7 +88,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(args: &Args, client: Client, socket: TcpListener) -> Result<Self, AppError> {
+    fn start(args: &Args, client: Client, socket: TcpListener, context: Context) -> Result<Self, AppError> {
         let running = Self {
             writes: TaskTracker::new(),
             stop_writes: CancellationToken::new(),
@@ -103,7 +116,7 @@ impl Running {
             targets,
             terms,
             sender: Sender::new(client, &args.identity),
-            context: Context::new(args),
+            context,
             metrics,
             complete,
         };

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::contain::{contains, hash};
+use super::{contains, hash};
 use crate::marks::HASH;
 use crate::watch::cluster::child::slim;
 use crate::watch::cluster::Child;

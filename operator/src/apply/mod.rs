@@ -2,7 +2,7 @@
 //! It decides nothing about fleets and streams; it only brings wanted objects about.
 
 pub mod compare;
-pub mod contain;
+mod contain;
 mod send;
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::resolve::FleetKey;
 use crate::status::Transition;
 use crate::watch::cluster::{ChildKey, Name};
 
+pub use contain::{contains, hash};
 pub use send::{Outcome, SendError, Sender};
 
 /// Something to write.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
-use kube::runtime::events::{Event, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::Client;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -200,11 +200,12 @@ impl Sender {
     async fn tell<S: Serialize + Sync>(
         &self,
         resource: &ApiResource,
-        (namespace, name): &Name,
+        name: &Name,
         uid: &str,
         status: &S,
         events: &[Transition],
     ) -> Result<DynamicObject, SendError> {
+        let (namespace, name) = name;
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
         let patch = json!({
             "apiVersion": resource.api_version,
@@ -230,7 +231,13 @@ impl Sender {
 
     /// An Event that can't be written is not worth repeating the write for: the condition says the same.
     async fn record(&self, transition: &Transition, about: &ObjectReference) {
-        let event = Event::from(transition);
+        let event = Event {
+            type_: if transition.warning { EventType::Warning } else { EventType::Normal },
+            reason: transition.reason.clone(),
+            note: Some(transition.note.clone()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
         if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::debug!(%error, reason = event.reason, "an Event could not be written");
         }

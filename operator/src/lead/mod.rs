@@ -167,7 +167,7 @@ impl Candidate {
             if let Some(free) = lease::given_back(&lease, &self.identity) {
                 self.api.replace(&self.name, &Default::default(), &free).await?;
             }
-            kube::Result::Ok(())
+            Ok::<(), kube::Error>(())
         });
         if !matches!(given_back.await, Ok(Ok(()))) {
             tracing::warn!("the lease could not be given back; another operator takes it when it runs out");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sluice_wire::document::{Document, Group};
 use sluice_wire::parts::{self, MAX_PARTS};
 
-use super::parts::{TooLarge, encode};
+use super::parts::{EncodeError, encode};
 use crate::kind::ObjectKind;
 use crate::marks::{GROUPS, PART, PARTS, REVISION};
 use crate::resolve::FleetKey;
@@ -95,12 +95,12 @@ pub struct Frame<'a> {
 /// What to publish so that `document` is, or `None` if it is already. Its revision and groups are ignored.
 ///
 /// # Errors
-/// The document is larger than all parts together.
+/// The document does not fit into its parts.
 pub fn publication(
     mut document: Document,
     published: &Published<'_>,
     frame: &Frame<'_>,
-) -> Result<Option<Publication>, TooLarge> {
+) -> Result<Option<Publication>, EncodeError> {
     let md5s = digests(&document);
     let same = |(name, md5): (&String, &String)| published.groups.get(name).is_some_and(|group| group.md5 == *md5);
     if published.whole.is_some() && md5s.iter().all(same) {

@@ -1,6 +1,7 @@
-//! Reads a directory of resources, again and again, by content.
+//! Reads a directory of resources, again and again, by content; in [`cluster`], watches an API server.
 //! It says what stands in the files and keeps the last good of a broken one; it checks no resource.
 
+pub mod cluster;
 mod parse;
 mod tree;
 

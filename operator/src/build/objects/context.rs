@@ -6,7 +6,7 @@ use crate::args::Args;
 use crate::resolve::{DEFAULT_FLEET, FleetKey};
 
 /// The oldest minor version of Kubernetes that the product runs on.
-const OLDEST_MINOR: u32 = 33;
+pub const OLDEST_MINOR: u32 = 33;
 
 /// What objects are made with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ mod stateful_set;
 mod volumes;
 mod workload;
 
-pub use context::Context;
+pub use context::{Context, OLDEST_MINOR};
 pub use default_fleet::{DefaultFleet, default_fleet};
 pub use endpoints::{MAX_LISTED, endpoints, url};
 pub use owner::Owner;

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::{Plan, Round};
 use crate::apply::Write;
-use crate::build::{self, objects};
+use crate::build;
+use crate::build::objects::{Owner, labels};
 use crate::publish::cluster::{Frame, Published, publication};
-use crate::publish::parts::TooLarge;
+use crate::publish::parts::EncodeError;
 use crate::reconcile::Memory;
 use crate::resolve::{Decision, Refusal, ResolvedFleet, ResolvedStream};
 use crate::watch::cluster::child::digest;
@@ -42,8 +43,8 @@ fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &Resol
     let Some(fleet) = round.fleet(&key) else { return Vec::new() };
     let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
     let published = Published::read(|key| round.store.children.get(key), &key, uid);
-    let labels = objects::labels::fleet(&key.1);
-    let owner = json!(objects::Owner::fleet(&key.1, uid).reference());
+    let labels = labels::fleet(&key.1);
+    let owner = json!(Owner::fleet(&key.1, uid).reference());
     let told = fleet.status.as_ref().and_then(|status| status.revision);
     let frame = Frame {
         labels: &labels,
@@ -56,34 +57,32 @@ fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &Resol
         let part = ResolvedFleet { streams: order.first(count), ..resolved.clone() };
         publication(build::document(&part, 0), &published, &frame)
     };
-    let count = fit(memory, resolved, &attempt);
-    if let Ok(Some(publication)) = attempt(count) {
-        plan.writes.push(Write::Publish(publication));
+    let (publication, count) = fit(memory, resolved, &attempt);
+    match publication {
+        Ok(publication) => plan.writes.extend(publication.map(Write::Publish)),
+        Err(error) => tracing::error!(fleet = ?key, %error, "the fleet's configuration can't be written"),
     }
     order.beyond(count)
 }
 
-/// How many streams the configuration holds: all, unless it proves too large.
+/// What of the configuration can be published, and how many streams it then holds: all, unless that proves too
+/// large.
 fn fit<T>(
     memory: &mut Memory,
     resolved: &ResolvedFleet,
-    attempt: &impl Fn(usize) -> Result<T, TooLarge>,
-) -> usize {
-    let all = resolved.streams.len();
-    let key = resolved.key();
-    let known = memory.fits.get(&key);
-    if known.is_none() && attempt(all).is_ok() {
-        return all;
-    }
-    let state = digest(format!("{resolved:?}").as_bytes());
-    if let Some((of, count)) = known
-        && *of == state
+    attempt: &impl Fn(usize) -> Result<T, EncodeError>,
+) -> (Result<T, EncodeError>, usize) {
+    let (key, all) = (resolved.key(), resolved.streams.len());
+    let state = || digest(format!("{resolved:?}").as_bytes());
+    if let Some((of, count)) = memory.fits.get(&key)
+        && *of == state()
     {
-        return *count;
+        return (attempt(*count), *count);
     }
-    if attempt(all).is_ok() {
+    let whole = attempt(all);
+    if !whole.as_ref().is_err_and(EncodeError::is_too_large) {
         memory.fits.remove(&key);
-        return all;
+        return (whole, all);
     }
     let (mut fits, mut too_many) = (0, all);
     while too_many - fits > 1 {
@@ -91,8 +90,8 @@ fn fit<T>(
         if attempt(middle).is_ok() { fits = middle } else { too_many = middle }
     }
     tracing::warn!(fleet = ?key, streams = all, fits, "the fleet's configuration holds no more streams");
-    memory.fits.insert(key, (state, fits));
-    fits
+    memory.fits.insert(key, (state(), fits));
+    (attempt(fits), fits)
 }
 
 /// A fleet's streams in the order in which they have a place: those that had one, then the older.

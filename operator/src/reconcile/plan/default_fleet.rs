@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Plan, Round};
 use crate::apply::{Write, compare};
-use crate::build::objects::{self, Context, DefaultFleet};
+use crate::build::objects::{self, Context, DefaultFleet, Owner};
 use crate::marks::HASH;
 use crate::watch::cluster::{Settings, Store};
 
@@ -38,7 +38,7 @@ fn made(settings: &Settings, context: &Context) -> Result<Value, String> {
     let text = settings.data.get(KEY).map(String::as_str).unwrap_or_default();
     let parsed = DefaultFleet::parse(text)
         .map_err(|error| format!("the chart's value defaultFleet can't be used: {error}; mend it or name a fleet"))?;
-    let owner = objects::Owner::config_map(&settings.name.1, &settings.uid);
+    let owner = Owner::config_map(&settings.name.1, &settings.uid);
     parsed.map(|fleet| objects::default_fleet(&fleet, &context.default_fleet, &owner)).ok_or_else(|| {
         "no fleet is named and there is no default one: the chart's value defaultFleet.kafka.bootstrapServers is empty; set it or name a fleet".to_owned()
     })

@@ -7,7 +7,7 @@ use super::Round;
 use crate::build::objects;
 use crate::marks::DEFAULT_IMAGE;
 use crate::observe::FleetView;
-use crate::resolve::FleetKey;
+use crate::resolve::ResolvedFleet;
 use crate::watch::cluster::ChildKey;
 
 /// Fleets that take a new image at the same time.
@@ -24,8 +24,9 @@ impl Gate {
         let mut behind = Vec::new();
         let mut moving = 0;
         let mut broken = false;
-        for (fleet, view) in round.views.iter() {
-            let Some((key, image)) = workload(round, fleet) else { continue };
+        for fleet in &round.resolution.fleets {
+            let Some(view) = round.views.get(&fleet.key()) else { continue };
+            let Some((key, image)) = image_of(round, fleet) else { continue };
             if image.is_some_and(|image| image != new) {
                 behind.push(key);
             } else if is_troubled(view) {
@@ -44,11 +45,14 @@ impl Gate {
     }
 }
 
-fn workload(round: &Round<'_>, fleet: &FleetKey) -> Option<(ChildKey, Option<String>)> {
-    let mode = round.fleet(fleet)?.spec.mode;
-    let kind = objects::workload_kind(mode);
-    let name = objects::names::fleet(&fleet.1);
-    let key = ChildKey { kind, namespace: fleet.0.clone(), name };
+/// Which object runs the pods of a fleet.
+pub(super) fn workload(fleet: &ResolvedFleet) -> ChildKey {
+    let kind = objects::workload_kind(fleet.spec.mode);
+    ChildKey { kind, namespace: fleet.namespace.clone(), name: objects::names::fleet(&fleet.name) }
+}
+
+fn image_of(round: &Round<'_>, fleet: &ResolvedFleet) -> Option<(ChildKey, Option<String>)> {
+    let key = workload(fleet);
     let child = round.store.children.get(&key)?;
     let image = child.annotation(DEFAULT_IMAGE).map(str::to_owned);
     Some((key, image))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::Resource;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
@@ -94,10 +95,8 @@ impl Store {
         let name = name(&object);
         let newer = version(object.metadata.resource_version.as_deref());
         match source {
-            Source::Fleets => put_typed(&mut self.fleets, name, object, |f| f.metadata.resource_version.as_deref()),
-            Source::Streams => {
-                put_typed(&mut self.streams, name, object, |s| s.metadata.resource_version.as_deref());
-            }
+            Source::Fleets => put_typed(&mut self.fleets, name, object),
+            Source::Streams => put_typed(&mut self.streams, name, object),
             Source::Namespaces => {
                 self.namespaces.insert(name.1, namespace(object));
             }
@@ -155,15 +154,14 @@ fn name(object: &DynamicObject) -> Name {
 }
 
 /// Puts a resource of a known type. One that can't be read, as after a change of its definition, stays as it was.
-fn put_typed<K: DeserializeOwned>(
+fn put_typed<K: DeserializeOwned + Resource>(
     objects: &mut BTreeMap<Name, Arc<K>>,
     name: Name,
     mut object: DynamicObject,
-    known: impl Fn(&K) -> Option<&str>,
 ) {
     object.metadata.managed_fields = None;
     let newer = version(object.metadata.resource_version.as_deref());
-    if objects.get(&name).is_some_and(|object| version(known(object)) > newer) {
+    if objects.get(&name).is_some_and(|object| version(object.meta().resource_version.as_deref()) > newer) {
         return;
     }
     match object.try_parse::<K>() {
