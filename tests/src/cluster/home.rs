@@ -12,19 +12,21 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::paths;
 
-/// Names an existing cluster to use instead.
+/// Names any existing cluster to use instead.
 const FOREIGN: &str = "SLUICE_TEST_KUBECONFIG";
+/// Names the directory of a cluster of `tests/cluster` that runs already.
+const RUNNING: &str = "SLUICE_CLUSTER";
 
 /// Where the tests' cluster is.
 #[derive(Debug)]
 pub(super) enum Home {
-    /// Started by this process.
+    /// One of `tests/cluster`.
     Own {
         directory: PathBuf,
-        /// Holds the pipe whose end ends the cluster.
-        _keeper: Child,
+        /// Holds the pipe whose end ends the cluster, where this process started it.
+        _keeper: Option<Child>,
     },
-    /// An existing one, and how to reach it.
+    /// Any other, and how to reach it.
     Foreign { kubeconfig: PathBuf },
 }
 
@@ -32,9 +34,10 @@ impl Home {
     /// The one home of this process; the first caller starts it.
     pub(super) fn shared() -> &'static Self {
         static HOME: OnceLock<Home> = OnceLock::new();
-        HOME.get_or_init(|| match std::env::var_os(FOREIGN) {
-            Some(kubeconfig) => Self::Foreign { kubeconfig: kubeconfig.into() },
-            None => Self::start(),
+        HOME.get_or_init(|| match (std::env::var_os(FOREIGN), std::env::var_os(RUNNING)) {
+            (Some(kubeconfig), _) => Self::Foreign { kubeconfig: kubeconfig.into() },
+            (None, Some(directory)) => Self::Own { directory: directory.into(), _keeper: None },
+            (None, None) => Self::start(),
         })
     }
 
@@ -52,7 +55,7 @@ impl Home {
         let mut line = String::new();
         BufReader::new(keeper.stdout.take().expect("piped")).read_line(&mut line).expect("start.sh answers");
         assert_eq!(line, "ready\n", "the cluster doesn't start; start.sh said why");
-        Self::Own { directory, _keeper: keeper }
+        Self::Own { directory, _keeper: Some(keeper) }
     }
 
     /// The file that says how to reach the API server.

@@ -1,7 +1,8 @@
 //! A real Kubernetes of one node, with a Kafka beside it, started once for a test process and ended with it.
 //! It knows nothing of the product but the names of its images; what is installed is for the suites to do.
 //!
-//! `SLUICE_TEST_KUBECONFIG` names another cluster, for the tests that need an API server alone.
+//! `SLUICE_CLUSTER` names the directory of one that runs already, and `SLUICE_TEST_KUBECONFIG` any other
+//! Kubernetes, for the tests that need an API server alone.
 
 mod audit;
 mod definitions;

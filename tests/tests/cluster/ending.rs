@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sluice_tests::process::{Signal, descendants, is_alive, signal};
@@ -35,6 +36,9 @@ fn groups(keeper: u32) -> Vec<PathBuf> {
 }
 
 fn ends_clean(name: &str, end: impl FnOnce(&mut Child)) {
+    // A start takes all that the machine has: one at a time, beside the one that the other tests share.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut child, directory) = begin(name);
     let below = descendants(child.id());
     assert!(below.len() > 5 && !groups(child.id()).is_empty(), "{below:?}");

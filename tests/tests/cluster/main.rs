@@ -8,4 +8,6 @@ mod admission;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod node;
