@@ -9,7 +9,7 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
-//! | [`document`] | configuration documents |
+//! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
@@ -32,6 +32,7 @@ pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod mount;
 pub mod native;
 pub mod paths;
 pub mod ports;
