@@ -6,20 +6,38 @@ CARGO ?= cargo
 # Many tests mostly wait, for a timeout or a broker: more of them at a time than there are cores.
 export RUST_TEST_THREADS ?= 8
 
-.PHONY: run test lint build unit suite bench audit generate setup-run setup-test help
+# What images are made of.
+BINARIES = sluice-operator sluice-proxy sluice
+
+.PHONY: run cluster cluster-install cluster-stop test lint build unit suite bench audit generate \
+	setup-run setup-cluster setup-test help
 
 run: setup-run ## Start Sluice on examples/local (SLUICE_KAFKA=host:port puts records into that Kafka)
 	@echo "make: building sluice and sluice-proxy (some minutes the first time)"
 	$(CARGO) build --locked -p sluice -p sluice-proxy
 	exec target/debug/sluice dev examples/local
 
+cluster: setup-cluster ## Start a one-node Kubernetes with a Kafka and the images of Sluice loaded
+	$(CARGO) build --locked $(BINARIES:%=-p %)
+	tests/cluster/up $(BINARIES:%=target/debug/%)
+
+cluster-install: ## Install Sluice in that cluster, its default fleet on that Kafka
+	tests/cluster/enter helm upgrade --install sluice charts/sluice --namespace sluice-system --create-namespace \
+		--set image.registry=test.local --set defaultFleet.kafka.bootstrapServers=kafka.kafka:9092 --wait
+
+cluster-stop: ## End that cluster and leave nothing of it
+	tests/cluster/down
+
 test: setup-test lint build ## Run every check and every suite
 	$(CARGO) test --locked --workspace
 
-lint: ## Format, lints, shell scripts
+lint: ## Format, lints, shell scripts, the chart
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	shellcheck -x .ci/run .ci/setup tests/*.sh tests/kafka/*.sh tests/clients/*/*.sh
+	shellcheck -x .ci/run .ci/setup images/*.sh tests/*.sh tests/kafka/*.sh tests/clients/*/*.sh \
+		tests/cluster/*.sh tests/cluster/up tests/cluster/down tests/cluster/enter tests/cluster/load \
+		tests/cluster/restart-apiserver
+	helm=$$(tests/cluster/install.sh)/helm && $$helm lint --strict --quiet charts/sluice
 
 # All targets at once, so that binaries and tests share one build of every dependency.
 build: ## Build everything, as the tests use it
@@ -28,8 +46,8 @@ build: ## Build everything, as the tests use it
 unit: build ## Only the tests beside the code
 	$(CARGO) test --locked --workspace --lib --bins
 
-suite: setup-test build ## Only the suites against real parts: Kafka, released clients, child processes
-	$(CARGO) test --locked --workspace --test suite
+suite: setup-test build ## Only the suites against real parts: Kafka, Kubernetes, released clients, child processes
+	$(CARGO) test --locked --workspace --test suite --test cluster
 
 bench: setup-test ## Measure Sluice beside a bare hyper server, and what one topic in trouble costs the others
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
@@ -39,14 +57,17 @@ audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
 	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --locked check licenses bans sources
 
-generate: ## Write crds/yaml from the resource types
+generate: ## Write what is made of the resource types: definitions, templates, references
 	$(CARGO) run --locked -p sluice-crds --bin crdgen
 
 setup-run:
 	@.ci/setup run
 
+setup-cluster:
+	@.ci/setup cluster
+
 setup-test:
 	@.ci/setup test
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18

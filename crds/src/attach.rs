@@ -22,7 +22,7 @@ pub struct AllowedStreams {
     #[serde(default = "default_group_ids")]
     #[schemars(
         length(max = 64),
-        inner(length(min = 1, max = 249)),
+        inner(length(max = 249), regex(pattern = pattern::GLOB)),
         extend("default" = ["{namespace}"], "x-kubernetes-list-type" = "atomic")
     )]
     pub group_ids: Vec<String>,
@@ -30,7 +30,7 @@ pub struct AllowedStreams {
     #[serde(default = "default_topics")]
     #[schemars(
         length(max = 64),
-        inner(length(min = 1, max = 249)),
+        inner(length(max = 249), regex(pattern = pattern::GLOB)),
         extend("default" = ["{namespace}.*"], "x-kubernetes-list-type" = "atomic")
     )]
     pub topics: Vec<String>,
@@ -38,7 +38,7 @@ pub struct AllowedStreams {
     #[serde(default = "default_sinks")]
     #[schemars(
         length(max = 16),
-        inner(length(min = 1, max = 40)),
+        inner(length(max = 40), regex(pattern = pattern::SINK_GLOB)),
         extend("default" = ["*"], "x-kubernetes-list-type" = "atomic")
     )]
     pub sinks: Vec<String>,

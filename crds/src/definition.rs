@@ -1,5 +1,5 @@
 //! The `CustomResourceDefinition`s: derived from the types, made plain, with the rules put in.
-//! It makes values and text; writing files is `crdgen`'s, installing them the chart's.
+//! It makes values and text; writing files is `crdgen`'s.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
@@ -72,10 +72,31 @@ pub fn definition(kind: Kind) -> Result<CustomResourceDefinition, Error> {
 /// As [`definition`].
 pub fn file(kind: Kind) -> Result<(String, String), Error> {
     let definition = definition(kind)?;
-    let mut json = serde_json::to_value(&definition).map_err(|source| Error::Json { kind, source })?;
+    Ok((file_name(&definition), format!("{HEADER}{}", yaml(kind, &definition)?)))
+}
+
+/// The same as a template of the Helm chart. Helm leaves it alone when the chart is uninstalled, because to remove a
+/// definition is to remove every resource of the kind.
+///
+/// # Errors
+/// As [`definition`].
+pub fn template(kind: Kind) -> Result<(String, String), Error> {
+    let mut definition = definition(kind)?;
+    let annotations = definition.metadata.annotations.get_or_insert_default();
+    annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    let yaml = yaml(kind, &definition)?.replace("{{", r#"{{ "{{" }}"#);
+    let content = format!("{{{{- if .Values.crds.enabled }}}}\n{HEADER}{yaml}{{{{- end }}}}\n");
+    Ok((file_name(&definition), content))
+}
+
+fn file_name(definition: &CustomResourceDefinition) -> String {
+    format!("{}.{GROUP}.yaml", definition.spec.names.plural)
+}
+
+fn yaml(kind: Kind, definition: &CustomResourceDefinition) -> Result<String, Error> {
+    let mut json = serde_json::to_value(definition).map_err(|source| Error::Json { kind, source })?;
     whole_numbers(&mut json);
-    let yaml = serde_yaml::to_string(&json).map_err(|source| Error::Yaml { kind, source })?;
-    Ok((format!("{}.{GROUP}.yaml", definition.spec.names.plural), format!("{HEADER}{yaml}")))
+    serde_yaml::to_string(&json).map_err(|source| Error::Yaml { kind, source })
 }
 
 fn validation(rule: &Rule) -> ValidationRule {
@@ -168,6 +189,10 @@ mod tests {
         definition.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap()
     }
 
+    fn is_open(schema: &JSONSchemaProps) -> bool {
+        schema.x_kubernetes_preserve_unknown_fields == Some(true)
+    }
+
     fn is_rust(path: &str) -> bool {
         path.starts_with(".spec")
     }
@@ -192,9 +217,12 @@ mod tests {
                 let bounded = match schema.type_.as_deref() {
                     Some("array") => schema.max_items.is_some(),
                     Some("string") => schema.max_length.is_some() || schema.enum_.is_some(),
-                    Some("object") => {
-                        schema.additional_properties.is_none() || schema.max_properties.is_some()
-                    }
+                    Some("object") => match schema.additional_properties {
+                        Some(_) => schema.max_properties.is_some(),
+                        // A pod template is read by the operator, which bounds what it takes of it; until
+                        // then the longest request that the API server takes is its bound.
+                        None => schema.properties.is_some() || path == ".spec.podTemplate" && is_open(schema),
+                    },
                     Some("integer") => schema.maximum.is_some(),
                     Some("boolean") => true,
                     _ => schema.max_length.is_some(),
@@ -252,6 +280,10 @@ mod tests {
                 let either = schema.x_kubernetes_int_or_string == Some(true);
                 assert_eq!(schema.type_.is_none(), either, "{kind} {path} has no type");
                 assert!(schema.any_of.is_none(), "{kind} {path} has branches");
+                assert!(
+                    !is_open(schema) || path == ".spec.podTemplate",
+                    "{kind} {path} keeps unknown fields"
+                );
             });
         }
     }

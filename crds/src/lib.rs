@@ -14,6 +14,7 @@
 //! | [`kind`] | the kinds there are |
 //! | [`rules`] | what a schema can't say: each rule as CEL for the API server and as Rust for local mode |
 //! | [`definition`] | the `CustomResourceDefinition`s, with the rules in them, as `crds/yaml` holds them |
+//! | [`reference`] | the same as tables for people, as `docs/` holds them |
 
 pub mod attach;
 mod conditions;
@@ -24,6 +25,7 @@ pub mod pattern;
 pub mod pods;
 pub mod quantity;
 pub mod record;
+pub mod reference;
 pub mod rules;
 pub mod sink;
 pub mod size;

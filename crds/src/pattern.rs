@@ -34,8 +34,14 @@ pub const POINTER: &str = "^(/([^~]|~[01])*)?$";
 /// The value of a label.
 pub const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
 
+/// A glob over groupIds or topics: their characters, `*` and `{namespace}`.
+pub const GLOB: &str = r"^([A-Za-z0-9._*-]|\{namespace\})+$";
+
+/// A glob over sinks.
+pub const SINK_GLOB: &str = r"^([a-z0-9*-]|\{namespace\})+$";
+
 /// What a value that does not match is, and what to do; it follows the value.
-const WORDS: [(&str, &str); 13] = [
+const WORDS: [(&str, &str); 15] = [
     (ID, "can't be an id; use 1 to 100 of A-Z, a-z, 0-9, _, . and -, beginning with a letter or digit"),
     (NAME, "can't be a name; use a-z, 0-9 and -, beginning with a letter and not ending with -"),
     (NAMESPACE, "can't be a namespace; use a-z, 0-9 and -, beginning and ending with a letter or digit"),
@@ -52,6 +58,11 @@ const WORDS: [(&str, &str); 13] = [
         LABEL_VALUE,
         "can't be a label's value; use at most 63 of A-Z, a-z, 0-9, -, _ and ., beginning and ending with a letter or digit",
     ),
+    (
+        GLOB,
+        "is no glob; use A-Z, a-z, 0-9, ., _ and -, * for any characters and {namespace} for the stream's",
+    ),
+    (SINK_GLOB, "is no glob; use a-z, 0-9 and -, * for any characters and {namespace} for the stream's"),
     (quantity::PATTERN, "is no amount; write 250m, 1.5, 64Mi or 1Gi"),
     (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),
     (span::PATTERN, "is no length of time; write 250ms, 8s or 2m"),

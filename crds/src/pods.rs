@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::quantity;
@@ -12,7 +12,9 @@ use crate::quantity;
 /// The kind of workload that runs a fleet's proxies.
 // Variants without doc comments: schemars would turn the enum into a oneOf.
 #[allow(missing_docs, reason = "the names are Kubernetes' own")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Mode {
     #[default]
     Deployment,
@@ -40,8 +42,22 @@ pub struct Resources {
 pub enum Quantity {
     /// A plain number.
     Number(i64),
-    /// A number with a unit.
-    Text(String),
+    /// A number with a unit, or one that was written with a fraction or an exponent.
+    Text(#[serde(deserialize_with = "text")] String),
+}
+
+/// The API server takes a number such as 1.5e8 for an integer and keeps it so.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Fraction(f64),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Text(text) => text,
+        Written::Fraction(number) => number.to_string(),
+    })
 }
 
 impl std::fmt::Display for Quantity {
@@ -59,6 +75,7 @@ fn quantities(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         "additionalProperties": {
             "x-kubernetes-int-or-string": true,
+            "minimum": 0,
             "maxLength": 32,
             "pattern": quantity::PATTERN,
         },
@@ -77,5 +94,20 @@ impl JsonSchema for PodTemplate {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_read_as_number_or_text() {
+        let read = |text: &str| serde_json::from_str::<Quantity>(text).map(|amount| amount.to_string());
+        for (text, wanted) in [("1", "1"), ("\"250m\"", "250m"), ("1.5e8", "150000000"), ("2.0", "2")] {
+            assert_eq!(read(text).unwrap(), wanted);
+            assert_eq!(quantity::nanos(wanted), quantity::nanos(&read(text).unwrap()));
+        }
+        assert!(read("true").is_err());
     }
 }

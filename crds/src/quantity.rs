@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn equal_amounts_are_equal_however_they_are_written() {
-        for (a, b) in [("1000m", "1"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("1.5Gi", "1536Mi"), ("1e3", "1k")] {
+        for (a, b) in [("1000m", "1"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("1.5Gi", "1536Mi"), ("1e3", "1k")]
+        {
             assert_eq!(nanos(a), nanos(b), "{a} {b}");
             assert!(nanos(a).is_some());
         }

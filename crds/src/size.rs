@@ -58,11 +58,19 @@ impl Size {
     #[must_use]
     pub fn from_json(value: &serde_json::Value) -> Option<Self> {
         match value {
-            serde_json::Value::Number(number) => number.as_u64().map(Self),
+            serde_json::Value::Number(number) => {
+                number.as_u64().or_else(|| number.as_f64().and_then(whole)).map(Self)
+            }
             serde_json::Value::String(text) => text.parse().ok(),
             _ => None,
         }
     }
+}
+
+/// The API server takes a number written with a fraction of zero or an exponent for an integer and keeps it so.
+fn whole(value: f64) -> Option<u64> {
+    // Its text is exact and has neither.
+    value.to_string().parse().ok()
 }
 
 /// A string that is no size.
@@ -124,6 +132,10 @@ impl<'de> Deserialize<'de> for Size {
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Size, E> {
                 u64::try_from(value).map(Size).map_err(E::custom)
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Size, E> {
+                whole(value).map(Size).ok_or_else(|| E::custom(NotASize))
             }
 
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Size, E> {
@@ -190,7 +202,11 @@ mod tests {
     fn a_size_reads_as_integer_or_string_and_shows_short() {
         assert_eq!(serde_json::from_str::<Size>("65536").unwrap(), Size::kibi(64));
         assert_eq!(serde_json::from_str::<Size>("\"64Ki\"").unwrap(), Size::kibi(64));
-        assert!(serde_json::from_str::<Size>("-1").is_err());
+        assert_eq!(serde_json::from_str::<Size>("65536.0").unwrap(), Size::kibi(64));
+        assert_eq!(Size::from_json(&serde_json::json!(6.5536e4)), Some(Size::kibi(64)));
+        for odd in ["-1", "-1.0", "1.5", "1e300", "true"] {
+            assert!(serde_json::from_str::<Size>(odd).is_err(), "{odd}");
+        }
         assert_eq!(Size::kibi(64).to_string(), "64Ki");
         assert_eq!(Size::mebi(20).to_string(), "20Mi");
         assert_eq!(Size(1_500).to_string(), "1500");

@@ -20,6 +20,7 @@ use crate::{Size, conditions, pattern};
     kind = "DataStream",
     plural = "datastreams",
     singular = "datastream",
+    shortname = "dstream",
     shortname = "ds",
     category = "sluice",
     namespaced,

@@ -9,17 +9,30 @@
 //! | [`validate`] | checks each object alone | an object as written | a typed resource, defaults applied |
 //! | [`resolve`] | checks objects against each other | all resources | fleets with their streams |
 //! | [`build`] | makes a fleet's configuration | a fleet | a document |
+//! | [`build::objects`] | makes what runs and serves it | a fleet | Kubernetes objects |
+//! | [`apply`] | writes what is not as wanted | objects, wanted and live | requests |
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
 
+pub mod admin;
+pub mod app;
+pub mod apply;
+pub mod args;
 pub mod build;
+pub mod kind;
+pub mod lead;
 pub mod local;
+pub mod marks;
+pub mod nodes;
 pub mod observe;
 pub mod problem;
 pub mod publish;
+pub mod reconcile;
 pub mod resolve;
+pub mod status;
+pub mod telemetry;
 pub mod validate;
 pub mod watch;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resolve::{self, Resolution, Written};
+use crate::resolve::{self, Place, Resolution, Written};
 use crate::validate::{Error, Resource, Validated, Validator};
 use crate::watch::{Snapshot, Source};
 use crate::{ObjectRef, Problem, Reason};
@@ -70,7 +70,7 @@ impl Local {
                 None => {}
             }
         }
-        resolve::resolve(&fleets, &streams, true)
+        resolve::resolve(&fleets, &streams, Place::Host)
     }
 }
 

@@ -56,6 +56,40 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reasons for which a stream is refused in a cluster.
+    pub const REFUSALS: [Self; 9] = [
+        Self::NoDefaultFleet,
+        Self::FleetNotFound,
+        Self::SinkNotFound,
+        Self::SinkNotDurable,
+        Self::NotPermitted,
+        Self::LimitTooLarge,
+        Self::Conflict,
+        Self::GroupElsewhere,
+        Self::FleetFull,
+    ];
+
+    /// Its name, as a condition's reason.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "Unreadable",
+            Self::Syntax => "Syntax",
+            Self::Invalid => "Invalid",
+            Self::Duplicate => "Duplicate",
+            Self::NoDefaultFleet => "NoDefaultFleet",
+            Self::FleetNotFound => "FleetNotFound",
+            Self::SinkNotFound => "SinkNotFound",
+            Self::Conflict => "Conflict",
+            Self::GroupElsewhere => "GroupElsewhere",
+            Self::PortTaken => "PortTaken",
+            Self::LimitTooLarge => "LimitTooLarge",
+            Self::NotPermitted => "NotPermitted",
+            Self::SinkNotDurable => "SinkNotDurable",
+            Self::FleetFull => "FleetFull",
+        }
+    }
+
     /// Whether the problem is that something else is missing, which may yet appear.
     #[must_use]
     pub const fn is_missing_part(self) -> bool {

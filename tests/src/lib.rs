@@ -5,12 +5,15 @@
 //! |---|---|
 //! | [`history`] | the checker: what producers were told against what a topic holds |
 //! | [`books`] | the proxies' books against their topics, for every test that drops a proxy |
+//! | [`cluster`] | a Kubernetes of one node |
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
+//! | [`markdown`] | what the documentation shows: blocks, tables, links |
 //! | [`formats`] | the released libraries that read and write our formats |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
@@ -22,6 +25,8 @@
 )]
 
 pub mod books;
+pub mod chart;
+pub mod cluster;
 pub mod collector;
 pub mod dev;
 pub mod document;
@@ -32,6 +37,7 @@ pub mod inlong_msg;
 pub mod kafka;
 pub mod load;
 pub mod log;
+pub mod markdown;
 pub mod mount;
 pub mod native;
 pub mod paths;

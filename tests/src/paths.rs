@@ -23,17 +23,21 @@ pub fn fixture(name: &str) -> PathBuf {
 /// When it isn't built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    let program = std::env::current_exe().expect("the running program has a path");
-    // A test lies in target/<profile>/deps, a binary in target/<profile>.
-    let profile = program.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
-    let profile = profile.expect("a program lies in target/<profile>");
-    let binary = profile.join(name);
+    let binary = target(name);
     assert!(
         binary.exists(),
         "{} is missing; cargo build -p sluice-proxy -p sluice makes it",
         binary.display()
     );
     binary
+}
+
+/// Where a binary of this workspace lies once it is built.
+pub(crate) fn target(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("the running program has a path");
+    // A test lies in target/<profile>/deps, a binary in target/<profile>.
+    let profile = program.ancestors().skip(1).find(|folder| !folder.ends_with("deps"));
+    profile.expect("a program lies in target/<profile>").join(name)
 }
 
 /// Runs an `install.sh` of this repository, which caches what it makes, and returns the folder it names.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
 
 use super::{Rule, Twin, size_within, span_within};
-use crate::{Kind, Size, Span};
+use crate::{Kind, Size, Span, quantity};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -17,6 +17,41 @@ pub(super) const RULES: &[Rule] = &[
         twin: Twin::State(|object| {
             object.pointer("/metadata/name").and_then(Value::as_str).is_some_and(is_fleet_name)
         }),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.mode",
+        field: "",
+        cel: "self == oldSelf",
+        message: "mode can't be changed; make another fleet, name it in the streams, then delete this one",
+        twin: Twin::Change(|mode, old| mode == old),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.listeners.http.port",
+        field: "",
+        cel: "self == oldSelf",
+        message: "the port can't be changed; make another fleet, name it in the streams, then delete this one",
+        twin: Twin::Change(|port, old| port == old),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.allowedStreams.namespaces",
+        field: "selector",
+        cel: "has(self.selector) == (has(self.from) && self.from == 'Selector')",
+        message: "selector goes with from: Selector and with nothing else; write both or neither",
+        twin: Twin::State(|namespaces| {
+            namespaces.get("selector").is_some()
+                == namespaces.get("from").is_some_and(|from| from == "Selector")
+        }),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.resources",
+        field: "requests",
+        cel: "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || quantity(string(self.requests[k])).compareTo(quantity(string(self.limits[k]))) <= 0)",
+        message: "more is asked for than may be used; lower it, or raise the limit of the same name",
+        twin: Twin::State(requests_fit_limits),
     },
     Rule {
         kind: Kind::ProxyFleet,
@@ -83,6 +118,20 @@ pub(super) const RULES: &[Rule] = &[
         twin: Twin::State(|value| span_within(value, Span::from_secs(0), Span::from_secs(300))),
     },
 ];
+
+/// Whether no amount asked for is larger than the limit of the same name.
+fn requests_fit_limits(resources: &Value) -> bool {
+    let amount = |value: &Value| match value {
+        Value::String(text) => quantity::nanos(text),
+        number => quantity::nanos(&number.to_string()),
+    };
+    let limit = |name: &str| resources.get("limits").and_then(|limits| limits.get(name)).and_then(amount);
+    let requests = resources.get("requests").and_then(Value::as_object);
+    requests.into_iter().flatten().all(|(name, request)| match (amount(request), limit(name)) {
+        (Some(request), Some(limit)) => request <= limit,
+        _ => true,
+    })
+}
 
 fn may_be_set(name: &str) -> bool {
     PROPERTIES.contains(&name) || PROPERTY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))

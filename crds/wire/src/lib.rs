@@ -7,11 +7,13 @@
 //! | [`parts`] | the same, cut for ConfigMaps | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
 //! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
+//! | [`discovery`] | which nodes take reports: `getIpList`, `endpoints.json` | operator | producers |
 //!
 //! [`bounds`] says what the fields of a stream may hold.
 
 pub mod bounds;
 pub mod code;
+pub mod discovery;
 pub mod document;
 pub mod parts;
 pub mod status;

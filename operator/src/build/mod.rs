@@ -1,6 +1,8 @@
-//! Makes a fleet's configuration document out of what is in effect.
+//! Makes a fleet's configuration document, the list of its nodes and its Kubernetes objects out of what is in effect.
 //! It is pure and decides nothing: every choice was made when the fleet was resolved.
 
+pub mod discovery;
+pub mod objects;
 mod record;
 
 use std::collections::BTreeMap;

@@ -46,6 +46,7 @@ fn fleet() -> ResolvedFleet {
         uid: "u".to_owned(),
         spec: serde_json::from_value(spec).unwrap(),
         streams: vec![stream],
+        refused: Vec::new(),
     }
 }
 

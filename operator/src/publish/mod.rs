@@ -1,6 +1,7 @@
-//! Hands a fleet's document to its proxies: as a file that is replaced whole.
+//! Hands a fleet's document to its proxies: as a file that is replaced whole, and in [`cluster`] as ConfigMaps.
 //! It numbers documents and writes only what changed; what stands in them it does not decide.
 
+pub mod cluster;
 pub mod parts;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,19 @@
-//! Fleets among themselves: who has a port of a host they share.
-//! It looks at no stream.
+//! Fleets among themselves: who has a port of a host they share, and what is told of those they turn away.
+//! It decides nothing about a stream.
 
 use std::collections::BTreeMap;
 
+use sluice_crds::fleet::Refused;
 use sluice_crds::{Kind, ProxyFleet};
 
-use super::{FleetKey, ResolvedFleet, ResolvedStream, Written};
+use super::{FleetKey, Place, ResolvedFleet, ResolvedStream, Written};
 use crate::{ObjectRef, Problem, Reason};
+
+/// How many counts of refused streams are told.
+const REFUSED_MAX: usize = 64;
+
+/// How many streams a fleet turns away, by namespace and reason.
+pub(super) type Turned = BTreeMap<(String, &'static str), i32>;
 
 pub(super) fn key(fleet: &ProxyFleet) -> FleetKey {
     let metadata = &fleet.metadata;
@@ -17,14 +24,25 @@ pub(super) fn resolved(
     fleet: &ProxyFleet,
     (namespace, name): FleetKey,
     mut streams: Vec<ResolvedStream>,
+    turned: Turned,
 ) -> ResolvedFleet {
     streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
     let uid = fleet.metadata.uid.clone().unwrap_or_default();
-    ResolvedFleet { namespace, name, uid, spec: fleet.spec.clone(), streams }
+    ResolvedFleet { namespace, name, uid, spec: fleet.spec.clone(), streams, refused: refused(turned) }
+}
+
+pub(super) fn refused(turned: Turned) -> Vec<Refused> {
+    let counted = turned.into_iter().map(|((namespace, reason), count)| Refused {
+        namespace,
+        reason: reason.to_owned(),
+        count,
+    });
+    counted.take(REFUSED_MAX).collect()
 }
 
 /// For each fleet: the problem of not having its port, if it does not.
-pub(super) fn ports_taken(fleets: &[Written<'_, ProxyFleet>], one_host: bool) -> Vec<Option<Problem>> {
+pub(super) fn ports_taken(fleets: &[Written<'_, ProxyFleet>], place: Place<'_>) -> Vec<Option<Problem>> {
+    let one_host = matches!(place, Place::Host);
     let mut owners: BTreeMap<u16, FleetKey> = BTreeMap::new();
     let mut problems = Vec::with_capacity(fleets.len());
     for fleet in fleets {

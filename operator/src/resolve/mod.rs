@@ -2,7 +2,12 @@
 //! under which ids, into which topic. It is pure; one stream's trouble never touches another.
 
 mod fleet;
+mod full;
+mod glob;
+mod group;
+mod permit;
 mod stream;
+mod wish;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +16,10 @@ use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
 
+use self::fleet::Turned;
+use self::group::Placing;
+use self::stream::Ids;
+use self::wish::{Known, Wish};
 use crate::{ObjectRef, Problem, Reason};
 
 /// Namespace of the fleet that serves streams which name none.
@@ -109,6 +118,10 @@ impl ResolvedFleet {
     pub fn key(&self) -> FleetKey {
         (self.namespace.clone(), self.name.clone())
     }
+
+    fn is(&self, (namespace, name): &FleetKey) -> bool {
+        self.namespace == *namespace && self.name == *name
+    }
 }
 
 /// A stream with everything that is in effect.
@@ -166,31 +179,104 @@ pub struct Resolution {
 }
 
 /// Resolves everything together. Where two contend, the one given first keeps what it has; a cluster gives
-/// the older first, a directory the first in file order. `one_host` says that all fleets share its ports.
+/// the older first and none that is being deleted, a directory the first in file order.
 #[must_use]
 pub fn resolve(
     fleets: &[Written<'_, ProxyFleet>],
     streams: &[Written<'_, DataStream>],
-    one_host: bool,
+    place: Place<'_>,
 ) -> Resolution {
-    let ports = fleet::ports_taken(fleets, one_host);
-    let mut problems: Vec<Problem> = ports.iter().flatten().cloned().collect();
-    let mut assigned = stream::assign(fleets, streams, &mut problems);
-    let fleets = fleets
-        .iter()
-        .zip(ports)
-        .filter(|(_, port_problem)| port_problem.is_none())
-        .map(|(fleet, _)| {
-            let key = fleet::key(fleet.resource);
-            let streams = assigned.remove(&key).unwrap_or_default();
-            fleet::resolved(fleet.resource, key, streams)
-        })
-        .collect();
-    Resolution { fleets, problems }
+    let ports = fleet::ports_taken(fleets, place);
+    let keys: Vec<FleetKey> = fleets.iter().map(|fleet| fleet::key(fleet.resource)).collect();
+    let known = Known::new(fleets);
+    let wishes: Vec<Wish> = streams.iter().map(|stream| Wish::of(stream.resource, &known, place)).collect();
+    let mut resolution = Resolution {
+        problems: ports.iter().flatten().cloned().collect(),
+        default_fleet_wanted: default_fleet_wanted(&wishes, place),
+        ..Resolution::default()
+    };
+    let named: Vec<(Ids, Option<usize>)> =
+        wishes.iter().map(|wish| (wish.ids.clone(), wish.wanted)).collect();
+    let placings = group::place(wishes, &keys, place);
+    let mut filled = Filled::new(fleets.len());
+    for ((stream, (ids, wanted)), placing) in streams.iter().zip(named).zip(placings) {
+        filled.turn_away(&ids, wanted, &placing);
+        let decision = decision(ids, &placing, fleets, &keys);
+        resolution.problems.extend(problem(stream.file, &decision));
+        resolution.streams.push(decision);
+        filled.serve(placing);
+    }
+    let listening =
+        fleets.iter().zip(keys).zip(filled.fleets).zip(ports).filter(|(_, taken)| taken.is_none());
+    let resolved = listening
+        .map(|(((fleet, key), (streams, turned)), _)| fleet::resolved(fleet.resource, key, streams, turned));
+    resolution.fleets = resolved.collect();
+    resolution
 }
 
-/// The streams of each fleet.
-type Assigned = BTreeMap<FleetKey, Vec<ResolvedStream>>;
+/// The streams that each fleet serves, and those it turns away.
+struct Filled {
+    fleets: Vec<(Vec<ResolvedStream>, Turned)>,
+}
+
+impl Filled {
+    fn new(fleets: usize) -> Self {
+        Self { fleets: vec![(Vec::new(), Turned::new()); fleets] }
+    }
+
+    fn turn_away(&mut self, ids: &Ids, wanted: Option<usize>, placing: &Placing) {
+        let (Some(refusal), Some(wanted)) = (&placing.refusal, wanted) else { return };
+        if let Some((_, turned)) = self.fleets.get_mut(wanted) {
+            *turned.entry((ids.stream.namespace.clone(), refusal.reason.name())).or_default() += 1;
+        }
+    }
+
+    fn serve(&mut self, placing: Placing) {
+        for (fleet, stream) in placing.here.into_iter().chain(placing.there) {
+            if let Some((streams, _)) = self.fleets.get_mut(fleet) {
+                streams.push(stream);
+            }
+        }
+    }
+}
+
+fn default_fleet_wanted(wishes: &[Wish], place: Place<'_>) -> bool {
+    let Place::Cluster(cluster) = place else { return false };
+    let waits =
+        |wish: &Wish| wish.offer.as_ref().is_err_and(|refusal| refusal.reason == Reason::NoDefaultFleet);
+    cluster.no_default_fleet.is_none() && wishes.iter().any(waits)
+}
+
+fn decision(ids: Ids, placing: &Placing, fleets: &[Written<'_, ProxyFleet>], keys: &[FleetKey]) -> Decision {
+    let key = |place: &Option<(usize, ResolvedStream)>| {
+        place.as_ref().and_then(|(fleet, _)| keys.get(*fleet)).cloned()
+    };
+    let has_topic = placing.here.as_ref().is_some_and(|(fleet, stream)| {
+        let sinks = fleets.get(*fleet).map(|fleet| fleet.resource.spec.sinks.as_slice()).unwrap_or_default();
+        sinks.iter().any(|sink| sink.name == stream.sink && sink.kafka.is_some())
+    });
+    let here = placing.here.as_ref().map(|(_, stream)| stream);
+    Decision {
+        stream: ids.stream,
+        group_id: ids.group_id,
+        stream_id: ids.stream_id,
+        topic: here.filter(|_| has_topic).map(|stream| stream.topic.clone()),
+        sink: here.map(|stream| stream.sink.clone()),
+        fleet: key(&placing.here),
+        moving_to: key(&placing.there),
+        refusal: placing.refusal.clone(),
+    }
+}
+
+fn problem(file: &str, decision: &Decision) -> Option<Problem> {
+    decision.refusal.as_ref().map(|refusal| Problem {
+        file: file.to_owned(),
+        object: Some(decision.stream.clone()),
+        field: refusal.field.to_owned(),
+        reason: refusal.reason,
+        message: refusal.message.clone(),
+    })
+}
 
 #[cfg(test)]
 mod tests;

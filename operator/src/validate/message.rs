@@ -60,6 +60,7 @@ fn message(kind: &ValidationErrorKind, value: &Value) -> Option<String> {
         ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} entries"),
         ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} entries"),
+        ValidationErrorKind::MinProperties { limit } => format!("must have at least {limit} entries"),
         ValidationErrorKind::MaxProperties { limit } => format!("must have at most {limit} entries"),
         _ => return None,
     })

@@ -27,7 +27,7 @@ pub(super) fn shape(schema: &Value, object: &Value) -> (Value, Vec<Fault>) {
 fn walk(schema: &Value, path: &str, value: &mut Value, faults: &mut Vec<Fault>) {
     match value {
         Value::Object(fields) => match schema.get("properties").and_then(Value::as_object) {
-            Some(properties) => object(properties, path, fields, faults),
+            Some(properties) => object(properties, keeps_unknown(schema), path, fields, faults),
             None => map(schema.get("additionalProperties"), path, fields, faults),
         },
         Value::Array(items) => list(schema, path, items, faults),
@@ -35,8 +35,14 @@ fn walk(schema: &Value, path: &str, value: &mut Value, faults: &mut Vec<Fault>) 
     }
 }
 
+/// Whether the API server leaves alone what it does not know below here.
+fn keeps_unknown(schema: &Value) -> bool {
+    schema.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true))
+}
+
 fn object(
     properties: &Map<String, Value>,
+    keeps_unknown: bool,
     path: &str,
     fields: &mut Map<String, Value>,
     faults: &mut Vec<Fault>,
@@ -52,6 +58,7 @@ fn object(
         let field = message::join(path, name);
         match properties.get(name) {
             Some(schema) => walk(schema, &field, value, faults),
+            None if keeps_unknown => {}
             None => faults.push(Fault { field, message: unknown(properties) }),
         }
     }

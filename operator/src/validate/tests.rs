@@ -77,7 +77,9 @@ fn defaults_are_those_of_the_schema() {
             ],
             "drain": {"notify": "15s"},
             "listeners": {"http": {"port": 46802}},
-            "overload": {"maxConnections": 10000, "maxInflightBytes": "64Mi"}
+            "mode": "Deployment",
+            "overload": {"maxConnections": 10000, "maxInflightBytes": "64Mi"},
+            "replicas": 2
         })
     );
 }
@@ -107,6 +109,34 @@ fn a_null_is_no_field_and_status_is_left_alone() {
     object["status"] = json!({"anything": 1});
     let validated = check(&object, None).unwrap();
     assert_eq!(validated, check(&stream(&json!({})), None).unwrap());
+}
+
+#[test]
+fn a_pod_template_is_kept_whole_and_its_neighbours_are_not() {
+    let template = json!({"metadata": {"labels": {"a": "b"}, "odd": null}, "spec": {"containers": [{"name": "x"}]}, "n": 1});
+    let fleet = |more: Value| {
+        let mut spec = json!({"sinks": [{"name": "k", "file": {}}], "podTemplate": template});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet", "metadata": {"name": "f"}, "spec": spec})
+    };
+    let validated = check(&fleet(json!({})), None).unwrap();
+    assert_eq!(validated.json["spec"]["podTemplate"], template);
+    let faults = check(&fleet(json!({"podTemplates": {}})), None).unwrap_err();
+    assert_eq!(faults[0].field, "spec.podTemplates");
+}
+
+#[test]
+fn what_a_fleet_allows_has_the_defaults_of_the_schema_in_rust_too() {
+    let fleet = json!({"apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet", "metadata": {"name": "f"},
+        "spec": {"sinks": [{"name": "k", "file": {}}], "allowedStreams": {}}});
+    let validated = check(&fleet, None).unwrap();
+    assert_eq!(
+        validated.json["spec"]["allowedStreams"],
+        json!({"namespaces": {"from": "Same"}, "groupIds": ["{namespace}"], "topics": ["{namespace}.*"],
+            "sinks": ["*"], "createTopics": false})
+    );
+    let Resource::Fleet(ours) = validated.resource else { panic!() };
+    assert_eq!(ours.spec.allowed_streams, Some(sluice_crds::attach::AllowedStreams::default()));
 }
 
 #[test]

@@ -6,11 +6,15 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod curl;
 #[cfg(test)]
 mod delivery;
+#[cfg(test)]
+mod documentation;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]

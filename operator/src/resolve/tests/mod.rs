@@ -1,9 +1,14 @@
-//! What is in effect, and what is not and why.
+//! What is in effect, and what is not and why. Here on one host; a cluster's own rules are in the modules.
+
+mod full;
+mod groups;
+mod moves;
+mod permission;
+mod scale;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Reason;
 
 fn fleet(namespace: &str, name: &str, port: u16) -> ProxyFleet {
     serde_json::from_value(json!({
@@ -29,12 +34,102 @@ fn stream(namespace: &str, name: &str, spec: &Value) -> DataStream {
 fn run(fleets: &[ProxyFleet], streams: &[DataStream]) -> Resolution {
     let fleets: Vec<_> = fleets.iter().map(|resource| Written { file: "f.yaml", resource }).collect();
     let streams: Vec<_> = streams.iter().map(|resource| Written { file: "s.yaml", resource }).collect();
-    resolve(&fleets, &streams, true)
+    resolve(&fleets, &streams, Place::Host)
 }
 
 /// Resolves `streams` on one default fleet.
 fn on_default(streams: &[DataStream]) -> Resolution {
     run(&[fleet("default", "default", 1)], streams)
+}
+
+/// What a cluster knows besides fleets and streams.
+struct World {
+    namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    default_fleet: FleetKey,
+    no_default_fleet: Option<&'static str>,
+    /// Namespace and name of streams, each with a fleet that runs it.
+    runs: Vec<(String, FleetKey)>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let team = |name: &str| BTreeMap::from([("team".to_owned(), name.to_owned())]);
+        Self {
+            namespaces: BTreeMap::from([
+                ("shop".to_owned(), team("sales")),
+                ("bank".to_owned(), team("money")),
+                ("data".to_owned(), BTreeMap::new()),
+            ]),
+            default_fleet: named("sluice-system/default"),
+            no_default_fleet: None,
+            runs: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    fn run(&self, fleets: &[ProxyFleet], streams: &[DataStream]) -> Resolution {
+        let fleets: Vec<_> = fleets.iter().map(|resource| Written { file: "", resource }).collect();
+        let streams: Vec<_> = streams.iter().map(|resource| Written { file: "", resource }).collect();
+        let runs = |stream: &ObjectRef, fleet: &FleetKey| {
+            let stream = format!("{}/{}", stream.namespace, stream.name);
+            self.runs.iter().any(|(known, on)| *known == stream && on == fleet)
+        };
+        let cluster = Cluster {
+            namespaces: &self.namespaces,
+            default_fleet: &self.default_fleet,
+            no_default_fleet: self.no_default_fleet,
+            runs: &runs,
+        };
+        resolve(&fleets, &streams, Place::Cluster(cluster))
+    }
+}
+
+fn named(fleet: &str) -> FleetKey {
+    let (namespace, name) = fleet.split_once('/').unwrap();
+    (namespace.to_owned(), name.to_owned())
+}
+
+/// A fleet with Kafka behind it, its `allowedStreams` as given.
+fn kafka_fleet(fleet: &str, allowed: &Value) -> ProxyFleet {
+    let (namespace, name) = named(fleet);
+    let mut spec = json!({"sinks": [
+        {"name": "kafka", "kafka": {"bootstrapServers": "k:9092"}},
+        {"name": "second", "kafka": {"bootstrapServers": "l:9092"}},
+        {"name": "local", "file": {}}
+    ]});
+    if !allowed.is_null() {
+        spec["allowedStreams"] = allowed.clone();
+    }
+    serde_json::from_value(json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet",
+        "metadata": {"namespace": namespace, "name": name}, "spec": spec
+    }))
+    .unwrap()
+}
+
+/// A fleet that lets everyone do everything.
+fn open_fleet(fleet: &str) -> ProxyFleet {
+    let all =
+        json!({"namespaces": {"from": "All"}, "groupIds": ["*"], "topics": ["*"], "createTopics": true});
+    kafka_fleet(fleet, &all)
+}
+
+/// `stream` as it is while `fleet` serves it.
+fn on(fleet: &str, stream: DataStream) -> DataStream {
+    let status = sluice_crds::DataStreamStatus { fleet: Some(fleet.to_owned()), ..Default::default() };
+    DataStream { status: Some(status), ..stream }
+}
+
+fn refusal(decision: &Decision) -> (&'static str, Reason, &str) {
+    let refusal = decision.refusal.as_ref().unwrap();
+    (refusal.field, refusal.reason, &refusal.message)
+}
+
+/// The fleet that serves a stream and the one it moves to, as `<namespace>/<name>`.
+fn whereabouts(decision: &Decision) -> (Option<String>, Option<String>) {
+    let text = |key: &Option<FleetKey>| key.as_ref().map(|(namespace, name)| format!("{namespace}/{name}"));
+    (text(&decision.fleet), text(&decision.moving_to))
 }
 
 fn served(fleet: &ResolvedFleet) -> Vec<String> {
@@ -185,8 +280,8 @@ fn of_two_fleets_on_one_port_of_a_host_the_first_keeps_it() {
         "f.yaml: ProxyFleet default/other: spec.listeners.http.port: 1 is taken by ProxyFleet default/default; choose another port"
     );
     assert!(lines[1].contains("default/third"), "{lines:?}");
-    let fleets: Vec<_> = fleets.iter().map(|resource| Written { file: "", resource }).collect();
-    assert_eq!(resolve(&fleets, &[], false).problems, [], "pods of a cluster have ports of their own");
+    let in_a_cluster = World::default().run(&fleets, &[]);
+    assert_eq!(in_a_cluster.problems, [], "pods of a cluster have ports of their own");
 }
 
 #[test]

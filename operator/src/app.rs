@@ -1,0 +1,128 @@
+//! Puts the parts together, runs them, and takes them down in order.
+
+use std::io;
+use std::net::SocketAddr;
+
+use kube::Client;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, Shown};
+use crate::apply::Sender;
+use crate::args::Args;
+use crate::build::objects::Context;
+use crate::lead::Candidate;
+use crate::nodes::{self, Targets};
+use crate::reconcile::Reconciler;
+use crate::telemetry::Metrics;
+use crate::watch::cluster;
+
+/// Why the operator could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Signals can't be listened for.
+    #[error("can't listen for signals: {0}")]
+    Signals(io::Error),
+    /// There is no API server to speak to.
+    #[error("can't reach the API server: {0}")]
+    Client(#[from] kube::Error),
+    /// A mistake in the product.
+    #[error("can't count: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs the operator until it is told to stop, and then until it has stopped.
+///
+/// # Errors
+/// [`AppError`], before anything is written.
+pub async fn run(args: Args) -> Result<(), AppError> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
+    let bound = TcpListener::bind(args.admin).await;
+    let socket = bound.map_err(|source| AppError::Bind { address: args.admin, source })?;
+    let client = Client::try_default().await?;
+    let running = Running::start(&args, client, socket)?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A running operator: what writes, what holds the lease, and all the rest, which end in this order.
+struct Running {
+    writes: TaskTracker,
+    stop_writes: CancellationToken,
+    lease: TaskTracker,
+    stop_lease: CancellationToken,
+    rest: TaskTracker,
+    stop_rest: CancellationToken,
+    written: CancellationToken,
+}
+
+impl Running {
+    fn start(args: &Args, client: Client, socket: TcpListener) -> Result<Self, AppError> {
+        let running = Self {
+            writes: TaskTracker::new(),
+            stop_writes: CancellationToken::new(),
+            lease: TaskTracker::new(),
+            stop_lease: CancellationToken::new(),
+            rest: TaskTracker::new(),
+            stop_rest: CancellationToken::new(),
+            written: CancellationToken::new(),
+        };
+        let metrics = Metrics::new()?;
+        let settings = (args.namespace.clone(), args.default_fleet_config.clone());
+        let changes = cluster::start(&client, &settings, &running.rest, &running.stop_rest);
+        let candidate = Candidate::new(client.clone(), &args.namespace, &args.lease, &args.identity);
+        let terms = candidate.terms();
+        running.lease.spawn(candidate.run(running.stop_lease.clone(), running.written.clone()));
+        let (targets, wanted) = watch::channel(Targets::new());
+        let (answers, answered) = nodes::answers();
+        running.rest.spawn(nodes::run(wanted, answers, running.stop_rest.clone()));
+        let complete = watch::Sender::new(false);
+        let shown = Shown { complete: complete.subscribe(), terms: terms.clone(), metrics: metrics.clone() };
+        running.rest.spawn(admin::serve(socket, shown, running.stop_rest.clone()));
+        let reconciler = Reconciler {
+            changes,
+            answers: answered,
+            targets,
+            terms,
+            sender: Sender::new(client, &args.identity),
+            context: Context::new(args),
+            metrics,
+            complete,
+        };
+        running.writes.spawn(reconciler.run(running.stop_writes.clone()));
+        Ok(running)
+    }
+
+    /// First nothing more is written, then the lease is given back, then all the rest ends.
+    async fn stop(self) {
+        self.stop_lease.cancel();
+        ended(&self.writes, &self.stop_writes).await;
+        self.written.cancel();
+        ended(&self.lease, &self.stop_lease).await;
+        ended(&self.rest, &self.stop_rest).await;
+    }
+}
+
+async fn ended(tasks: &TaskTracker, stop: &CancellationToken) {
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}

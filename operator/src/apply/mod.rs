@@ -1,0 +1,97 @@
+//! Writes to the API server: what is wanted against what is there, and the requests that make it so.
+//! It decides nothing about fleets and streams; it only brings wanted objects about.
+
+pub mod compare;
+pub mod contain;
+mod send;
+
+use serde_json::Value;
+use sluice_crds::{DataStreamStatus, ProxyFleetStatus};
+
+use crate::publish::cluster::Publication;
+use crate::resolve::FleetKey;
+use crate::status::Transition;
+use crate::watch::cluster::{ChildKey, Name};
+
+pub use send::{Outcome, SendError, Sender};
+
+/// Something to write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Make an object, or change it, as wanted.
+    Apply {
+        /// Which object.
+        key: ChildKey,
+        /// All that is wanted of it.
+        wanted: Value,
+        /// Whether none is known: one of the same name may be somebody else's.
+        new: bool,
+    },
+    /// Remove an object that is wanted no more, if it is still the one that was seen.
+    Delete {
+        /// Which object.
+        key: ChildKey,
+        /// Its uid.
+        uid: String,
+    },
+    /// Make or change the default fleet.
+    DefaultFleet {
+        /// Its namespace and name.
+        key: FleetKey,
+        /// All that is wanted of it.
+        wanted: Value,
+    },
+    /// Put a fleet's configuration where its proxies find it.
+    Publish(Publication),
+    /// Tell what became of a stream.
+    StreamStatus {
+        /// Its namespace and name.
+        name: Name,
+        /// Its uid.
+        uid: String,
+        /// What to tell.
+        status: Box<DataStreamStatus>,
+        /// Changes to tell as Events too.
+        events: Vec<Transition>,
+    },
+    /// Tell what became of a fleet.
+    FleetStatus {
+        /// Its namespace and name.
+        name: Name,
+        /// Its uid.
+        uid: String,
+        /// What to tell.
+        status: Box<ProxyFleetStatus>,
+        /// Changes to tell as Events too.
+        events: Vec<Transition>,
+    },
+}
+
+/// What a write is about. There is at most one on its way for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// An object of the operator's.
+    Child(ChildKey),
+    /// The default fleet.
+    DefaultFleet,
+    /// A fleet's configuration.
+    Configuration(FleetKey),
+    /// A stream's status.
+    Stream(Name),
+    /// A fleet's status.
+    Fleet(Name),
+}
+
+impl Write {
+    /// What it is about.
+    #[must_use]
+    pub fn about(&self) -> About {
+        match self {
+            Self::Apply { key, .. } | Self::Delete { key, .. } => About::Child(key.clone()),
+            Self::DefaultFleet { .. } => About::DefaultFleet,
+            Self::Publish(publication) => About::Configuration(publication.fleet.clone()),
+            Self::StreamStatus { name, .. } => About::Stream(name.clone()),
+            Self::FleetStatus { name, .. } => About::Fleet(name.clone()),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! One write as requests to the API server, and what came of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::runtime::events::{Event, Recorder, Reporter};
+use kube::Client;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sluice_crds::{DataStream, ProxyFleet};
+use thiserror::Error;
+
+use super::Write;
+use crate::lead::Term;
+use crate::marks::{MANAGED_BY, MANAGER};
+use crate::publish::cluster::Publication;
+use crate::status::Transition;
+use crate::watch::cluster::{ChildKey, Name, Source};
+
+/// How long one write may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came of a write.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The objects as the API server has them now.
+    pub objects: Vec<(Source, DynamicObject)>,
+}
+
+/// Why a write did not come about.
+#[derive(Debug, Error)]
+pub enum SendError {
+    /// The right to write ended.
+    #[error("this operator leads no more")]
+    NotLeading,
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s", PATIENCE.as_secs())]
+    TimedOut,
+    /// An object of the name is somebody else's.
+    #[error("{0} is there already and not of this fleet; rename or remove it")]
+    NameTaken(ChildKey),
+    /// An object of the name is there and is going, or its owner is.
+    #[error("{0} is there still and is waited for")]
+    Leaving(ChildKey),
+    /// The API server refused.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+impl SendError {
+    /// Its kind, as the metric names it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotLeading => "not_leading",
+            Self::TimedOut => "timed_out",
+            Self::NameTaken(_) => "name_taken",
+            Self::Leaving(_) => "leaving",
+            Self::Api(kube::Error::Api(status)) => match status.code {
+                403 => "forbidden",
+                404 => "not_found",
+                409 => "conflict",
+                422 => "invalid",
+                429 => "too_many_requests",
+                _ => "refused",
+            },
+            Self::Api(_) => "unreachable",
+        }
+    }
+}
+
+/// Sends writes.
+#[derive(Clone)]
+pub struct Sender {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Sender {
+    /// Sends through `client`; Events name `instance`.
+    #[must_use]
+    pub fn new(client: Client, instance: &str) -> Self {
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(instance.to_owned()) };
+        Self { recorder: Recorder::new(client.clone(), reporter), client }
+    }
+
+    /// Brings a write about while `term` lasts.
+    ///
+    /// # Errors
+    /// [`SendError`]; what was wanted may have come about all the same when no answer came.
+    pub async fn send(&self, write: Write, term: &Term) -> Result<Outcome, SendError> {
+        if !term.may_write() {
+            return Err(SendError::NotLeading);
+        }
+        tokio::select! {
+            biased;
+            () = term.end() => Err(SendError::NotLeading),
+            done = tokio::time::timeout(PATIENCE, self.request(write, term)) => done.map_err(|_| SendError::TimedOut)?,
+        }
+    }
+
+    async fn request(&self, write: Write, term: &Term) -> Result<Outcome, SendError> {
+        match write {
+            Write::Apply { key, wanted, new } => self.apply(&key, &wanted, new).await,
+            Write::Delete { key, uid } => self.delete(&key, uid).await,
+            Write::DefaultFleet { key, wanted } => {
+                let api = self.fleets(&key.0);
+                let fleet = api.patch(&key.1, &forced(), &Patch::Apply(&wanted)).await?;
+                Ok(Outcome { objects: vec![(Source::Fleets, fleet)] })
+            }
+            Write::Publish(publication) => self.publish(publication, term).await,
+            Write::StreamStatus { name, uid, status, events } => {
+                let resource = ApiResource::erase::<DataStream>(&());
+                let told = self.tell(&resource, &name, &uid, &status, &events).await?;
+                Ok(Outcome { objects: vec![(Source::Streams, told)] })
+            }
+            Write::FleetStatus { name, uid, status, events } => {
+                let resource = ApiResource::erase::<ProxyFleet>(&());
+                let told = self.tell(&resource, &name, &uid, &status, &events).await?;
+                Ok(Outcome { objects: vec![(Source::Fleets, told)] })
+            }
+        }
+    }
+
+    async fn apply(&self, key: &ChildKey, wanted: &Value, new: bool) -> Result<Outcome, SendError> {
+        let api = self.children(key);
+        if new && let Some(there) = api.get_metadata_opt(&key.name).await? {
+            let owners = there.metadata.owner_references.as_deref().unwrap_or_default();
+            let ours = there.metadata.labels.as_ref().is_some_and(is_ours);
+            let wanted_owner = wanted.pointer("/metadata/ownerReferences/0/uid").and_then(Value::as_str);
+            return match owners.iter().find(|owner| owner.controller == Some(true)) {
+                Some(owner) if ours && Some(owner.uid.as_str()) == wanted_owner => {
+                    self.patch(&api, key, wanted).await
+                }
+                Some(_) if ours => Err(SendError::Leaving(key.clone())),
+                _ => Err(SendError::NameTaken(key.clone())),
+            };
+        }
+        self.patch(&api, key, wanted).await
+    }
+
+    async fn patch(&self, api: &Api<DynamicObject>, key: &ChildKey, wanted: &Value) -> Result<Outcome, SendError> {
+        let object = api.patch(&key.name, &forced(), &Patch::Apply(wanted)).await?;
+        Ok(Outcome { objects: vec![(Source::Children(key.kind), object)] })
+    }
+
+    async fn delete(&self, key: &ChildKey, uid: String) -> Result<Outcome, SendError> {
+        let only = Preconditions { uid: Some(uid), resource_version: None };
+        let params = DeleteParams { preconditions: Some(only), ..DeleteParams::background() };
+        match self.children(key).delete(&key.name, &params).await {
+            Ok(_) => Ok(Outcome { objects: Vec::new() }),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Outcome { objects: Vec::new() }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Parts one after the other: a reader uses them only when the last is there.
+    async fn publish(&self, publication: Publication, term: &Term) -> Result<Outcome, SendError> {
+        let mut objects = Vec::new();
+        for (key, map) in publication.maps {
+            if !term.may_write() {
+                return Err(SendError::NotLeading);
+            }
+            let map: DynamicObject = serde_json::from_value(map).map_err(kube::Error::SerdeError)?;
+            let api = self.children(&key);
+            let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+            let written = if map.metadata.resource_version.is_some() {
+                api.replace(&key.name, &params, &map).await?
+            } else {
+                self.create(&api, &key, &params, &map).await?
+            };
+            objects.push((Source::Children(key.kind), written));
+        }
+        for (key, uid) in publication.gone {
+            self.delete(&key, uid).await?;
+        }
+        Ok(Outcome { objects })
+    }
+
+    async fn create(
+        &self,
+        api: &Api<DynamicObject>,
+        key: &ChildKey,
+        params: &PostParams,
+        map: &DynamicObject,
+    ) -> Result<DynamicObject, SendError> {
+        match api.create(params, map).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let there = api.get_metadata_opt(&key.name).await?;
+                let ours = there.and_then(|there| there.metadata.labels).as_ref().is_some_and(is_ours);
+                // One of the operator's own is either a former fleet's or newer than what was seen of it.
+                Err(if ours { SendError::Leaving(key.clone()) } else { SendError::NameTaken(key.clone()) })
+            }
+            created => Ok(created?),
+        }
+    }
+
+    async fn tell<S: Serialize + Sync>(
+        &self,
+        resource: &ApiResource,
+        (namespace, name): &Name,
+        uid: &str,
+        status: &S,
+        events: &[Transition],
+    ) -> Result<DynamicObject, SendError> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        let patch = json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            // With the uid, an object that was made again under the name is not told of the former one.
+            "metadata": {"name": name, "namespace": namespace, "uid": uid},
+            "status": status,
+        });
+        let told = api.patch_status(name, &forced(), &Patch::Apply(&patch)).await?;
+        let about = ObjectReference {
+            api_version: Some(resource.api_version.clone()),
+            kind: Some(resource.kind.clone()),
+            namespace: Some(namespace.clone()),
+            name: Some(name.clone()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        for event in events {
+            self.record(event, &about).await;
+        }
+        Ok(told)
+    }
+
+    /// An Event that can't be written is not worth repeating the write for: the condition says the same.
+    async fn record(&self, transition: &Transition, about: &ObjectReference) {
+        let event = Event::from(transition);
+        if let Err(error) = self.recorder.publish(&event, about).await {
+            tracing::debug!(%error, reason = event.reason, "an Event could not be written");
+        }
+    }
+
+    fn children(&self, key: &ChildKey) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &key.namespace, &key.kind.resource())
+    }
+
+    fn fleets(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<ProxyFleet>(&()))
+    }
+}
+
+fn is_ours(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(MANAGED_BY).is_some_and(|by| by == MANAGER)
+}
+
+fn forced() -> PatchParams {
+    PatchParams::apply(MANAGER).force()
+}

@@ -1,0 +1,192 @@
+//! A stream's endpoint ConfigMap: where its producers report to, as variables and as a file.
+//! It stands in the stream's namespace and goes with the stream.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+use sluice_crds::{DataStream, ProxyFleet};
+
+use super::owner::Owner;
+use super::{labels, names, value};
+use crate::build::discovery::{Listed, ip_list};
+use crate::observe::NodeView;
+use crate::resolve::{Decision, FleetKey};
+
+/// The most nodes that are listed: with IPv6 addresses that is well below the 1 MiB a ConfigMap holds, and
+/// each variable below the 128 KiB a process is given.
+pub const MAX_LISTED: usize = 1_000;
+
+/// Where producers reach a fleet, without a path.
+#[must_use]
+pub fn url(fleet: &ProxyFleet) -> String {
+    let (namespace, name) = key(fleet);
+    format!("http://{}.{namespace}.svc:{}", names::fleet(&name), fleet.spec.listeners.http.port)
+}
+
+/// The endpoint ConfigMap of a stream that `fleet` serves, whose pods are `nodes`; those that are not ready are
+/// not listed. The others stand in the order of their names, so that equal nodes give equal bytes.
+#[must_use]
+pub fn endpoints(stream: &DataStream, decision: &Decision, fleet: &ProxyFleet, nodes: &[NodeView]) -> Value {
+    let name = stream.metadata.name.as_deref().unwrap_or_default();
+    let uid = stream.metadata.uid.as_deref().unwrap_or_default();
+    let metadata = ObjectMeta {
+        name: Some(names::endpoints(name)),
+        namespace: stream.metadata.namespace.clone(),
+        labels: Some(labels::endpoints()),
+        owner_references: Some(vec![Owner::stream(name, uid).reference()]),
+        ..ObjectMeta::default()
+    };
+    let data = Some(data(stream, decision, fleet, nodes));
+    value(&ConfigMap { metadata, data, ..ConfigMap::default() })
+}
+
+fn data(
+    stream: &DataStream,
+    decision: &Decision,
+    fleet: &ProxyFleet,
+    nodes: &[NodeView],
+) -> BTreeMap<String, String> {
+    let nodes = listed(nodes);
+    let port = fleet.spec.listeners.http.port;
+    let addresses: Vec<String> = nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
+    let list = ip_list(&key(fleet), &nodes, port, stream.spec.limits.max_body_bytes.bytes());
+    [
+        ("SLUICE_URL", url(fleet)),
+        ("SLUICE_ADDRESSES", addresses.join(",")),
+        ("SLUICE_GROUP_ID", decision.group_id.clone()),
+        ("SLUICE_STREAM_ID", decision.stream_id.clone()),
+        // Plain data with string keys always has a JSON form.
+        ("endpoints.json", serde_json::to_string(&list).unwrap_or_default()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect()
+}
+
+fn key(fleet: &ProxyFleet) -> FleetKey {
+    let metadata = &fleet.metadata;
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+fn listed(nodes: &[NodeView]) -> Vec<Listed<'_>> {
+    let mut ready: Vec<(&str, Listed<'_>)> = nodes
+        .iter()
+        .filter(|node| node.ready && !node.terminating)
+        .filter_map(|node| Some((node.pod.as_str(), Listed { uid: &node.uid, ip: node.ip? })))
+        .collect();
+    ready.sort_by_key(|(pod, _)| *pod);
+    ready.into_iter().map(|(_, node)| node).take(MAX_LISTED).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sluice_crds::{DataStreamSpec, Kind};
+    use sluice_wire::discovery::IpList;
+
+    use super::*;
+    use crate::ObjectRef;
+
+    fn node(pod: &str, ip: &str) -> NodeView {
+        NodeView {
+            pod: pod.to_owned(),
+            uid: format!("uid-{pod}"),
+            ip: Some(ip.parse().unwrap()),
+            ready: true,
+            ..NodeView::default()
+        }
+    }
+
+    fn fleet() -> ProxyFleet {
+        let fleet = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet",
+            "metadata": {"namespace": "sluice-system", "name": "default"}, "spec": {"sinks": []}
+        });
+        serde_json::from_value(fleet).unwrap()
+    }
+
+    fn made(nodes: &[NodeView]) -> Value {
+        let mut stream = DataStream::new("orders", DataStreamSpec::default());
+        stream.metadata.uid = Some("u".to_owned());
+        stream.metadata.namespace = Some("shop".to_owned());
+        let decision = Decision {
+            stream: ObjectRef {
+                kind: Kind::DataStream,
+                namespace: "shop".to_owned(),
+                name: "orders".to_owned(),
+            },
+            group_id: "shop".to_owned(),
+            stream_id: "orders-v2".to_owned(),
+            topic: None,
+            sink: None,
+            fleet: Some(key(&fleet())),
+            moving_to: None,
+            refusal: None,
+        };
+        endpoints(&stream, &decision, &fleet(), nodes)
+    }
+
+    fn of(object: &Value, key: &str) -> String {
+        object["data"][key].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_producer_finds_all_it_has_to_send() {
+        let object = made(&[node("b", "10.0.0.2"), node("a", "10.0.0.1")]);
+        assert_eq!(object["metadata"]["namespace"], "shop");
+        assert_eq!(object["metadata"]["name"], "orders-endpoints");
+        assert_eq!(of(&object, "SLUICE_URL"), "http://sluice-default.sluice-system.svc:46802");
+        assert_eq!(of(&object, "SLUICE_ADDRESSES"), "10.0.0.1:46802,10.0.0.2:46802");
+        assert_eq!(of(&object, "SLUICE_GROUP_ID"), "shop");
+        assert_eq!(of(&object, "SLUICE_STREAM_ID"), "orders-v2");
+        let list: IpList = serde_json::from_str(&of(&object, "endpoints.json")).unwrap();
+        let data = list.data.unwrap();
+        let ips: Vec<String> = data.node_list.iter().map(|node| node.ip.to_string()).collect();
+        assert_eq!((list.success, data.max_packet_length), (true, 65_536));
+        assert_eq!(ips, ["10.0.0.1", "10.0.0.2"]);
+    }
+
+    #[test]
+    fn it_goes_with_its_stream() {
+        let object = made(&[]);
+        let wanted = json!([{
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream", "name": "orders", "uid": "u",
+            "controller": true, "blockOwnerDeletion": true
+        }]);
+        assert_eq!(object["metadata"]["ownerReferences"], wanted);
+    }
+
+    #[test]
+    fn the_order_pods_are_seen_in_changes_nothing() {
+        let (a, b) = (node("a", "10.0.0.1"), node("b", "10.0.0.2"));
+        assert_eq!(made(&[a.clone(), b.clone()]), made(&[b, a]));
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_leaves_or_has_no_address_is_not_listed() {
+        let unready = NodeView { ready: false, ..node("a", "10.0.0.1") };
+        let leaving = NodeView { terminating: true, ..node("b", "10.0.0.2") };
+        let unplaced = NodeView { ip: None, ..node("c", "10.0.0.3") };
+        let object = made(&[unready, leaving, unplaced]);
+        assert_eq!(of(&object, "SLUICE_ADDRESSES"), "");
+        assert!(of(&object, "endpoints.json").contains(r#""success":false"#));
+    }
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert_eq!(of(&made(&[node("a", "fd00::7")]), "SLUICE_ADDRESSES"), "[fd00::7]:46802");
+    }
+
+    #[test]
+    fn whatever_the_number_of_nodes_it_fits_a_config_map() {
+        let ip = "fd00:1111:2222:3333:4444:5555:6666:7777";
+        let nodes: Vec<NodeView> = (0..5_000).map(|n| node(&format!("pod-{n:05}"), ip)).collect();
+        let object = made(&nodes);
+        assert!(of(&object, "SLUICE_ADDRESSES").len() < 128 << 10);
+        assert!(object.to_string().len() < 512 << 10);
+        assert_eq!(of(&object, "SLUICE_ADDRESSES").split(',').count(), MAX_LISTED);
+    }
+}

@@ -1,0 +1,70 @@
+//! The two Services of a fleet: the one producers use, and the headless one that gives each node a name.
+//! Neither ever leaves the cluster; that is for whoever runs a gateway.
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::Value;
+use sluice_crds::pods::Mode;
+
+use super::container::{ADMIN_PORT, HTTP, METRICS};
+use super::context::Context;
+use super::{labels, names, value};
+use crate::resolve::ResolvedFleet;
+
+/// The first minor version of Kubernetes that knows `PreferSameNode`.
+const SAME_NODE_SINCE: u32 = 34;
+
+/// What producers report to.
+pub(super) fn service(fleet: &ResolvedFleet, context: &Context) -> Value {
+    let spec = ServiceSpec {
+        type_: Some("ClusterIP".to_owned()),
+        selector: Some(labels::selected(&fleet.name)),
+        ports: Some(vec![http(fleet)]),
+        traffic_distribution: Some(distribution(fleet.spec.mode, context.kubernetes_minor).to_owned()),
+        ..ServiceSpec::default()
+    };
+    object(fleet, names::fleet(&fleet.name), spec)
+}
+
+/// A name for each ready node, and all their addresses under one.
+pub(super) fn nodes_service(fleet: &ResolvedFleet) -> Value {
+    let metrics = ServicePort {
+        name: Some(METRICS.to_owned()),
+        port: ADMIN_PORT.into(),
+        target_port: Some(IntOrString::String(METRICS.to_owned())),
+        protocol: Some("TCP".to_owned()),
+        ..ServicePort::default()
+    };
+    let spec = ServiceSpec {
+        type_: Some("ClusterIP".to_owned()),
+        cluster_ip: Some("None".to_owned()),
+        selector: Some(labels::selected(&fleet.name)),
+        ports: Some(vec![http(fleet), metrics]),
+        ..ServiceSpec::default()
+    };
+    object(fleet, names::nodes_service(&fleet.name), spec)
+}
+
+fn object(fleet: &ResolvedFleet, name: String, spec: ServiceSpec) -> Value {
+    let service = Service { metadata: labels::meta(fleet, name), spec: Some(spec), status: None };
+    value(&service)
+}
+
+fn http(fleet: &ResolvedFleet) -> ServicePort {
+    ServicePort {
+        name: Some(HTTP.to_owned()),
+        port: i32::from(fleet.spec.listeners.http.port),
+        target_port: Some(IntOrString::String(HTTP.to_owned())),
+        protocol: Some("TCP".to_owned()),
+        app_protocol: Some("http".to_owned()),
+        ..ServicePort::default()
+    }
+}
+
+/// Near first, so that reports stay in their zone; with a proxy on each node, on their node.
+const fn distribution(mode: Mode, kubernetes_minor: u32) -> &'static str {
+    match mode {
+        Mode::DaemonSet if kubernetes_minor >= SAME_NODE_SINCE => "PreferSameNode",
+        _ => "PreferClose",
+    }
+}

@@ -1,0 +1,46 @@
+//! What runs a fleet's pods, by its mode. Every kind replaces its pods one after the other and, where it can,
+//! never has fewer than it is to have.
+
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+use sluice_crds::pods::Mode;
+
+use super::context::Context;
+use super::{daemon_set, deployment, labels, names, stateful_set, value};
+use crate::kind::ObjectKind;
+use crate::marks::DEFAULT_IMAGE;
+use crate::resolve::ResolvedFleet;
+
+/// How many former versions are kept for a person to look at.
+pub(super) const HISTORY: i32 = 3;
+
+/// The kind of workload that runs a fleet of `mode`.
+#[must_use]
+pub const fn workload_kind(mode: Mode) -> ObjectKind {
+    match mode {
+        Mode::Deployment => ObjectKind::Deployment,
+        Mode::StatefulSet => ObjectKind::StatefulSet,
+        Mode::DaemonSet => ObjectKind::DaemonSet,
+    }
+}
+
+/// The workload of `fleet` with `template`.
+pub(super) fn workload(fleet: &ResolvedFleet, template: PodTemplateSpec, context: &Context) -> Value {
+    let metadata = metadata(fleet, context);
+    match fleet.spec.mode {
+        Mode::Deployment => value(&deployment::deployment(fleet, metadata, template)),
+        Mode::StatefulSet => value(&stateful_set::stateful_set(fleet, metadata, template)),
+        Mode::DaemonSet => value(&daemon_set::daemon_set(fleet, metadata, template)),
+    }
+}
+
+/// A fleet that names no image is marked with the operator's, so that a new operator can tell which fleets it
+/// would restart.
+fn metadata(fleet: &ResolvedFleet, context: &Context) -> ObjectMeta {
+    let mut metadata = labels::meta(fleet, names::fleet(&fleet.name));
+    if fleet.spec.image.is_none() {
+        metadata.annotations = Some([(DEFAULT_IMAGE.to_owned(), context.image.clone())].into());
+    }
+    metadata
+}

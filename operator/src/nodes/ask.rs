@@ -1,0 +1,63 @@
+//! One question to one node.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::HOST;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use sluice_wire::status::{NodeStatus, StreamCounts};
+use tokio::net::TcpStream;
+
+use super::PORT;
+
+/// From connecting to the end of the answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest answer taken: about 500 bytes a stream.
+const LONGEST: usize = 64 << 20;
+
+/// What the node at `ip` says of itself, without what changes all the time; its streams in the order of
+/// namespace and name.
+pub(super) async fn status(ip: IpAddr) -> Option<NodeStatus> {
+    let answered = tokio::time::timeout(PATIENCE, get(SocketAddr::new(ip, PORT))).await;
+    match answered {
+        Ok(Ok(body)) => parse(&body).map_err(|error| tracing::debug!(%ip, %error, "odd status")).ok(),
+        Ok(Err(error)) => {
+            tracing::debug!(%ip, error, "no status");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+async fn get(address: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/status").header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+    let question = async move {
+        let answer = sender.send_request(request).await?;
+        if !answer.status().is_success() {
+            return Err(format!("status {}", answer.status()).into());
+        }
+        Ok(Limited::new(answer.into_body(), LONGEST).collect().await?.to_bytes())
+    };
+    // The connection is driven here and ends with the question.
+    tokio::select! {
+        body = question => body,
+        Err(error) = connection => Err(error.into()),
+    }
+}
+
+fn parse(body: &[u8]) -> serde_json::Result<NodeStatus> {
+    let mut status: NodeStatus = serde_json::from_slice(body)?;
+    status.inflight_bytes = 0;
+    status.connections = 0;
+    for stream in &mut status.streams {
+        stream.counts = StreamCounts::default();
+    }
+    status.streams.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(status)
+}

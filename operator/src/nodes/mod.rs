@@ -1,0 +1,87 @@
+//! Asks proxies how they are: `GET 9102/status` of each pod, again and again.
+//! It carries answers; what follows from them others judge.
+
+mod ask;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sluice_wire::status::NodeStatus;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Where proxies answer.
+pub const PORT: u16 = 9_102;
+/// Between two questions to a node whose fleet is not settled.
+const SOON: Duration = Duration::from_secs(1);
+/// Between two questions to a node whose fleet is.
+const LATER: Duration = Duration::from_secs(10);
+/// How often it is looked who is to be asked.
+const TICK: Duration = Duration::from_millis(250);
+/// Nodes asked at the same time.
+const AT_ONCE: usize = 16;
+/// Answers that wait to be taken.
+const QUEUE: usize = 64;
+
+/// A node to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Whether something is expected to change soon.
+    pub soon: bool,
+}
+
+/// Who is to be asked, by uid of the pod.
+pub type Targets = BTreeMap<String, Target>;
+
+/// What a node answered; `None`: nothing that can be used.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Uid of the pod.
+    pub uid: String,
+    /// What it said of itself.
+    pub status: Option<NodeStatus>,
+}
+
+/// Asks `targets`, whoever they are at the moment, until `stop`.
+pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer>, stop: CancellationToken) {
+    let seats = Arc::new(Semaphore::new(AT_ONCE));
+    let mut asked: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut questions = JoinSet::new();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = tick.tick() => {}
+        }
+        while questions.try_join_next().is_some() {}
+        let targets = targets.borrow().clone();
+        asked.retain(|uid, _| targets.contains_key(uid));
+        for (uid, target) in targets {
+            let pause = if target.soon { SOON } else { LATER };
+            if asked.get(&uid).is_some_and(|last| last.elapsed() < pause) {
+                continue;
+            }
+            let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { break };
+            asked.insert(uid.clone(), Instant::now());
+            let answers = answers.clone();
+            questions.spawn(async move {
+                let status = ask::status(target.ip).await;
+                drop(seat);
+                // The loop that takes answers ends after this one; then nobody wants them.
+                let _ = answers.send(Answer { uid, status }).await;
+            });
+        }
+    }
+    questions.shutdown().await;
+}
+
+/// A channel for answers.
+#[must_use]
+pub fn answers() -> (mpsc::Sender<Answer>, mpsc::Receiver<Answer>) {
+    mpsc::channel(QUEUE)
+}

@@ -1,0 +1,250 @@
+//! The loop: whatever changed, work out what is wanted of everything, and write what differs.
+//! It holds what was seen and what is on its way; nothing that it remembers decides what is wanted.
+
+mod plan;
+mod queue;
+mod views;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sluice_wire::status::NodeStatus;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{About, Outcome, SendError, Sender, Write};
+use crate::build::objects::Context;
+use crate::lead::Term;
+use crate::nodes::{Answer, Targets};
+use crate::observe::{Fault, FaultKind};
+use crate::resolve::FleetKey;
+use crate::telemetry::Metrics;
+use crate::watch::cluster::{Change, Store};
+use queue::Queue;
+
+pub use plan::Census;
+
+/// Changes are gathered for this long before they are acted on.
+const GATHER: Duration = Duration::from_millis(50);
+/// Times as long as planning took, nothing is planned after it.
+const SHARE: u32 = 3;
+/// How long writes on their way may take when the operator stops.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// What the loop remembers besides the store. None of it has to be true: it spares work, or says how things
+/// went.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// What nodes said last, by uid of the pod.
+    answers: BTreeMap<String, NodeStatus>,
+    /// What went wrong with a fleet's objects.
+    faults: BTreeMap<FleetKey, BTreeMap<About, Fault>>,
+    /// When a fleet's configuration may be published again.
+    publish: BTreeMap<FleetKey, Instant>,
+    /// Objects that the API server keeps otherwise than wanted, as when it drops a field: the digest of what
+    /// was wanted and the version that came of it.
+    kept: BTreeMap<crate::watch::cluster::ChildKey, (String, u64)>,
+    /// Fleets whose configuration did not fit: by the digest of all streams, how many did.
+    fits: BTreeMap<FleetKey, (String, usize)>,
+}
+
+impl Memory {
+    fn faults_of(&self, fleet: &FleetKey) -> Vec<Fault> {
+        self.faults.get(fleet).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+}
+
+/// What the loop is made of.
+pub struct Reconciler {
+    /// Changes in the cluster.
+    pub changes: mpsc::Receiver<Change>,
+    /// What nodes answer.
+    pub answers: mpsc::Receiver<Answer>,
+    /// Which nodes are to be asked.
+    pub targets: watch::Sender<Targets>,
+    /// Whether this operator may write.
+    pub terms: watch::Receiver<Option<Term>>,
+    /// Through which it writes.
+    pub sender: Sender,
+    /// What objects are made with.
+    pub context: Context,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// Set once everything was listed.
+    pub complete: watch::Sender<bool>,
+}
+
+/// A write that has ended.
+type Ended = (Write, Result<Outcome, SendError>);
+
+struct State {
+    store: Store,
+    memory: Memory,
+    queue: Queue,
+    writes: JoinSet<Ended>,
+    /// When to plan again; `None`: when something changes.
+    due: Option<Instant>,
+    /// Not earlier than this, so that planning leaves time for everything else however large the cluster is.
+    not_before: Instant,
+}
+
+impl Reconciler {
+    /// Runs until `stop`, then until writes on their way have ended.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut state = State {
+            store: Store::default(),
+            memory: Memory::default(),
+            queue: Queue::default(),
+            writes: JoinSet::new(),
+            due: None,
+            not_before: Instant::now(),
+        };
+        loop {
+            let wake = state.wake();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(change) = self.changes.recv() => self.take(&mut state, change),
+                Some(answer) = self.answers.recv() => state.answer(answer),
+                Some(ended) = state.writes.join_next() => if let Ok(ended) = ended { self.ended(&mut state, ended) },
+                changed = self.terms.changed() => match changed {
+                    Ok(()) => state.term_changed(),
+                    Err(_) => break,
+                },
+                () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            if state.due.is_some_and(|due| due <= Instant::now()) {
+                self.plan(&mut state);
+            }
+            self.send(&mut state);
+        }
+        let _ = tokio::time::timeout(LAST_WRITES, async { while state.writes.join_next().await.is_some() {} }).await;
+        state.writes.shutdown().await;
+    }
+
+    fn take(&mut self, state: &mut State, change: Change) {
+        state.store.take(change);
+        while let Ok(change) = self.changes.try_recv() {
+            state.store.take(change);
+        }
+        let complete = state.store.is_complete();
+        self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete);
+        state.soon();
+    }
+
+    /// Works out what is wanted, and puts what differs into the queue.
+    fn plan(&mut self, state: &mut State) {
+        state.due = None;
+        let leads = self.terms.borrow().is_some();
+        if !leads || !state.store.is_complete() {
+            self.targets.send_replace(Targets::new());
+            return;
+        }
+        let began = Instant::now();
+        let plan = plan::plan(&state.store, &mut state.memory, &self.context);
+        let took = began.elapsed();
+        self.metrics.planned(took, &plan.census);
+        self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
+        state.queue.plan(plan.writes);
+        state.not_before = Instant::now() + took * SHARE;
+        state.due = plan.again.map(|at| at.max(state.not_before));
+    }
+
+    fn send(&mut self, state: &mut State) {
+        let Some(term) = self.terms.borrow().clone() else { return };
+        while let Some(write) = state.queue.next(Instant::now()) {
+            let (sender, term) = (self.sender.clone(), term.clone());
+            state.writes.spawn(async move {
+                let sent = sender.send(write.clone(), &term).await;
+                (write, sent)
+            });
+        }
+        self.metrics.queued(state.queue.depth());
+    }
+
+    fn ended(&mut self, state: &mut State, (write, sent): Ended) {
+        let about = write.about();
+        match sent {
+            Ok(outcome) => {
+                self.metrics.wrote(&write);
+                state.wrote(&write, outcome);
+                state.queue.done(&about);
+            }
+            Err(error) => {
+                self.metrics.failed(error.kind());
+                if !matches!(error, SendError::NotLeading | SendError::Leaving(_)) {
+                    tracing::warn!(?about, %error, "a write failed and is tried again");
+                }
+                state.note_fault(&write, &error);
+                state.queue.failed(about, Instant::now());
+            }
+        }
+        state.soon();
+    }
+}
+
+impl State {
+    /// When to look again if nothing happens.
+    fn wake(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(60);
+        [self.due, self.queue.due()].into_iter().flatten().min().unwrap_or(far)
+    }
+
+    /// Plans again soon.
+    fn soon(&mut self) {
+        let at = (Instant::now() + GATHER).max(self.not_before);
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+
+    fn term_changed(&mut self) {
+        // Writes of a former term end by themselves; a new one begins with what is there.
+        self.queue.clear();
+        self.soon();
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let Answer { uid, status } = answer;
+        let known = self.memory.answers.get(&uid);
+        // A node that does not answer is judged by its pod; what it said last stays until the pod is gone.
+        if let Some(status) = status
+            && known != Some(&status)
+        {
+            self.memory.answers.insert(uid, status);
+            self.soon();
+        }
+    }
+
+    fn wrote(&mut self, write: &Write, outcome: Outcome) {
+        if let Write::Publish(publication) = write {
+            let next = Instant::now() + publication.interval;
+            self.memory.publish.insert(publication.fleet.clone(), next);
+        }
+        self.clear_fault(write);
+        for (source, object) in outcome.objects {
+            self.store.put(source, object);
+        }
+        if let Write::Apply { key, wanted, .. } = write {
+            plan::note_kept(&self.store, &mut self.memory, key, wanted);
+        }
+    }
+
+    fn clear_fault(&mut self, write: &Write) {
+        let about = write.about();
+        for faults in self.memory.faults.values_mut() {
+            faults.remove(&about);
+        }
+    }
+
+    /// Faults that a person has to mend are told in the fleet's conditions.
+    fn note_fault(&mut self, write: &Write, error: &SendError) {
+        let kind = match (error, error.kind()) {
+            (SendError::NameTaken(_), _) => FaultKind::NameTaken,
+            (_, "forbidden" | "invalid" | "refused") => FaultKind::ApplyRefused,
+            _ => return,
+        };
+        if let Some(fleet) = plan::fleet_of(&self.store, write) {
+            let fault = Fault { kind, message: error.to_string() };
+            self.memory.faults.entry(fleet).or_default().insert(write.about(), fault);
+        }
+    }
+}

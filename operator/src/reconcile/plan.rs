@@ -1,0 +1,213 @@
+//! What is wanted of everything, against what is there: the writes that are missing, and who is to be asked.
+//! It takes what was seen and gives what to do; it sends nothing.
+
+mod children;
+mod configuration;
+mod default_fleet;
+mod rollout;
+mod statuses;
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use sluice_crds::{DataStream, ProxyFleet};
+
+use super::Memory;
+use super::views::Views;
+use crate::apply::{About, Write, compare};
+use crate::build::objects::Context;
+use crate::nodes::{Target, Targets};
+use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
+use crate::watch::cluster::{ChildKey, Name, Store};
+
+pub(super) use children::note_kept;
+
+/// What is to be done.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// What to write, the most needed first.
+    pub(super) writes: Vec<Write>,
+    /// Which nodes to ask.
+    pub(super) targets: Targets,
+    /// When to plan again even if nothing changes.
+    pub(super) again: Option<Instant>,
+    /// How many objects are in which condition.
+    pub(super) census: Census,
+}
+
+/// Objects by kind, condition and status.
+pub type Census = BTreeMap<(&'static str, String, String), i64>;
+
+/// What one round of planning works with.
+struct Round<'a> {
+    store: &'a Store,
+    context: &'a Context,
+    views: Views,
+    resolution: Resolution,
+    now: Instant,
+    now_ms: u64,
+    time: Time,
+}
+
+/// Plans everything anew.
+pub(super) fn plan(store: &Store, memory: &mut Memory, context: &Context) -> Plan {
+    memory.forget(store);
+    let views = Views::of(store, memory);
+    let wanted = default_fleet::Wanted::of(store, context);
+    let resolution = resolve(store, &views, &wanted, context);
+    let mut round = Round {
+        store,
+        context,
+        views,
+        resolution,
+        now: Instant::now(),
+        now_ms: now_ms(),
+        time: Time(Timestamp::now()),
+    };
+    let mut plan = Plan::default();
+    default_fleet::plan(&round, &wanted, &mut plan);
+    configuration::plan(&mut round, memory, &mut plan);
+    children::plan(&round, memory, &mut plan);
+    // Faults that were found just now are told at once.
+    round.views = Views::of(store, memory);
+    statuses::plan(&round, &mut plan);
+    plan.targets = targets(&round);
+    plan
+}
+
+impl Memory {
+    /// Forgets what is about things that are there no more.
+    fn forget(&mut self, store: &Store) {
+        let uids: std::collections::BTreeSet<&str> =
+            store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
+        self.answers.retain(|uid, _| uids.contains(uid.as_str()));
+        self.faults.retain(|fleet, _| store.fleets.contains_key(fleet));
+        self.publish.retain(|fleet, _| store.fleets.contains_key(fleet));
+        self.fits.retain(|fleet, _| store.fleets.contains_key(fleet));
+        self.kept.retain(|key, _| store.children.contains_key(key));
+    }
+}
+
+fn resolve(store: &Store, views: &Views, wanted: &default_fleet::Wanted, context: &Context) -> Resolution {
+    let namespaces: BTreeMap<String, BTreeMap<String, String>> =
+        store.namespaces.iter().map(|(name, view)| (name.clone(), view.labels.clone())).collect();
+    let fleets = by_age(store.fleets.values().filter(|fleet| stays(&fleet.metadata)), |fleet| &fleet.metadata);
+    let streams = by_age(store.streams.values().filter(|stream| stays(&stream.metadata)), |s| &s.metadata);
+    let generations: BTreeMap<Name, i64> = streams.iter().map(|stream| (name(*stream), generation(stream))).collect();
+    let runs = |stream: &crate::ObjectRef, fleet: &FleetKey| {
+        let name = (stream.namespace.clone(), stream.name.clone());
+        views.run(stream, generations.get(&name).copied().unwrap_or(0), fleet)
+    };
+    let cluster = Cluster {
+        namespaces: &namespaces,
+        default_fleet: &context.default_fleet,
+        no_default_fleet: wanted.missing(),
+        runs: &runs,
+    };
+    resolve::resolve(&written(&fleets), &written(&streams), Place::Cluster(cluster))
+}
+
+fn written<'a, K>(resources: &[&'a K]) -> Vec<Written<'a, K>> {
+    resources.iter().map(|resource| Written { file: "", resource: *resource }).collect()
+}
+
+fn stays(metadata: &kube::api::ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_none()
+}
+
+/// Older ones first, then by namespace and name.
+fn by_age<'a, K>(
+    resources: impl Iterator<Item = &'a std::sync::Arc<K>>,
+    metadata: impl Fn(&K) -> &kube::api::ObjectMeta,
+) -> Vec<&'a K> {
+    let mut resources: Vec<&K> = resources.map(AsRef::as_ref).collect();
+    resources.sort_by_cached_key(|resource| {
+        let metadata = metadata(resource);
+        let created = metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (created, metadata.namespace.clone(), metadata.name.clone())
+    });
+    resources
+}
+
+fn name<K: kube::Resource>(resource: &K) -> Name {
+    let metadata = resource.meta();
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+fn generation(stream: &DataStream) -> i64 {
+    stream.metadata.generation.unwrap_or(0)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Round<'_> {
+    fn fleet(&self, key: &FleetKey) -> Option<&ProxyFleet> {
+        self.store.fleets.get(key).map(AsRef::as_ref)
+    }
+
+    fn is_paused(&self, key: &FleetKey) -> bool {
+        self.views.get(key).is_some_and(|view| view.paused)
+    }
+
+    fn stream(&self, decision: &Decision) -> Option<&DataStream> {
+        let name = (decision.stream.namespace.clone(), decision.stream.name.clone());
+        self.store.streams.get(&name).map(AsRef::as_ref)
+    }
+}
+
+/// Every pod that has an address is asked: soon while its fleet is not all that it should be.
+fn targets(round: &Round<'_>) -> Targets {
+    let mut targets = Targets::new();
+    for (_, view) in round.views.iter() {
+        let settled = |status: &sluice_wire::status::NodeStatus| {
+            Some(status.revision) == view.revision && status.streams.iter().all(|stream| stream.ready)
+        };
+        let soon = !view.nodes.iter().all(|node| node.ready && node.status.as_ref().is_some_and(settled));
+        for node in view.nodes.iter().filter(|node| !node.terminating) {
+            if let Some(ip) = node.ip {
+                targets.insert(node.uid.clone(), Target { ip, soon });
+            }
+        }
+    }
+    targets
+}
+
+/// The fleet that a write is for, if it is for one.
+pub(super) fn fleet_of(store: &Store, write: &Write) -> Option<FleetKey> {
+    match write.about() {
+        About::Configuration(fleet) | About::Fleet(fleet) => Some(fleet),
+        About::Child(_) => {
+            let Write::Apply { wanted, .. } = write else { return None };
+            let owner = wanted.pointer("/metadata/ownerReferences/0")?;
+            if owner.get("kind").and_then(Value::as_str) != Some("ProxyFleet") {
+                return None;
+            }
+            let uid = owner.get("uid").and_then(Value::as_str);
+            let owned = |fleet: &&std::sync::Arc<ProxyFleet>| fleet.metadata.uid.as_deref() == uid;
+            store.fleets.values().find(owned).map(|fleet| name(fleet.as_ref()))
+        }
+        About::DefaultFleet | About::Stream(_) => None,
+    }
+}
+
+/// The write that brings `wanted` about, if it is missing.
+fn missing(store: &Store, memory: &Memory, key: ChildKey, wanted: Value) -> Option<Write> {
+    let wanted = compare::hashed(wanted);
+    let Some(live) = store.children.get(&key) else {
+        return Some(Write::Apply { key, wanted, new: true });
+    };
+    match compare::stand(live, &wanted) {
+        compare::Stand::Same | compare::Stand::Leaving => None,
+        compare::Stand::Differs => {
+            let digest = compare::digest_of(&wanted);
+            let as_before = memory.kept.get(&key).is_some_and(|kept| *kept == (digest.to_owned(), live.version));
+            (!as_before).then_some(Write::Apply { key, wanted, new: false })
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What is told of streams and fleets: written where it is not what was told last.
+
+use super::{Census, Plan, Round};
+use crate::apply::Write;
+use crate::build::objects;
+use crate::status;
+use crate::watch::cluster::Name;
+
+pub(super) fn plan(round: &Round<'_>, plan: &mut Plan) {
+    for decision in &round.resolution.streams {
+        let Some(stream) = round.stream(decision) else { continue };
+        let view = |key: &Option<_>| key.as_ref().and_then(|key| round.views.get(key));
+        let url = decision.fleet.as_ref().and_then(|key| round.fleet(key)).map(objects::url);
+        let (serving, target) = (view(&decision.fleet), view(&decision.moving_to));
+        let told = status::stream(stream, decision, serving, target, url, &round.time);
+        count(&mut plan.census, "DataStream", &told.conditions);
+        let before = stream.status.clone().unwrap_or_default();
+        if before != told {
+            let name: Name = (decision.stream.namespace.clone(), decision.stream.name.clone());
+            let uid = stream.metadata.uid.clone().unwrap_or_default();
+            let events = status::transitions(&before.conditions, &told.conditions);
+            plan.writes.push(Write::StreamStatus { name, uid, status: Box::new(told), events });
+        }
+    }
+    for resolved in &round.resolution.fleets {
+        let key = resolved.key();
+        let (Some(fleet), Some(view)) = (round.fleet(&key), round.views.get(&key)) else { continue };
+        let selector = objects::labels::selector_text(&key.1);
+        let told = status::fleet(fleet, resolved, view, selector, &round.time);
+        count(&mut plan.census, "ProxyFleet", &told.conditions);
+        let before = fleet.status.clone().unwrap_or_default();
+        if before != told {
+            let uid = fleet.metadata.uid.clone().unwrap_or_default();
+            let events = status::transitions(&before.conditions, &told.conditions);
+            plan.writes.push(Write::FleetStatus { name: key, uid, status: Box::new(told), events });
+        }
+    }
+}
+
+fn count(
+    census: &mut Census,
+    kind: &'static str,
+    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+) {
+    for condition in conditions {
+        *census.entry((kind, condition.type_.clone(), condition.status.clone())).or_default() += 1;
+    }
+}

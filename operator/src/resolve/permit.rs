@@ -1,0 +1,176 @@
+//! What a fleet lets a stream of some namespace be called, use and have made.
+//! It judges names; whether the fleet has what they name is not its business.
+
+use std::collections::BTreeMap;
+
+use sluice_crds::ProxyFleet;
+use sluice_crds::attach::{AllowedNamespaces, AllowedStreams, From};
+
+use super::{Place, Refusal, glob};
+use crate::Reason;
+
+/// The label that every namespace has: its own name.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// The longest name of a topic that Kafka takes.
+const TOPIC_MAX: usize = 249;
+
+/// How much of a list of globs is repeated, in bytes.
+const LISTED_MAX: usize = 200;
+
+/// What a stream of one namespace may do on one fleet.
+pub(super) struct Permit<'a> {
+    fleet: &'a ProxyFleet,
+    namespace: &'a str,
+    /// What binds it; absent: nothing but what binds everyone.
+    bound_by: Option<&'a AllowedStreams>,
+}
+
+impl<'a> Permit<'a> {
+    /// Lets streams of `namespace` in, or says why not.
+    pub(super) fn of(fleet: &'a ProxyFleet, namespace: &'a str, place: Place<'_>) -> Result<Self, Refusal> {
+        let allowed = fleet.spec.allowed_streams.as_ref();
+        let is_own = fleet.metadata.namespace.as_deref() == Some(namespace);
+        let is_open = allowed.is_none() && matches!(place, Place::Host);
+        let bound_by = allowed.filter(|_| !is_own);
+        let permit = Self { fleet, namespace, bound_by };
+        let admits = |allowed: &AllowedStreams| admits(&allowed.namespaces, namespace, place);
+        if is_own || is_open || allowed.is_some_and(admits) {
+            return Ok(permit);
+        }
+        let rule = rule(allowed.map(|allowed| &allowed.namespaces));
+        let message = format!(
+            "ProxyFleet {} takes no streams of namespace {namespace} (allowedStreams.namespaces: {rule}); \
+             attach to one that does, or ask the fleet's owner to allow the namespace",
+            permit.fleet()
+        );
+        Err(Refusal { field: "spec.fleet", reason: Reason::NotPermitted, message })
+    }
+
+    pub(super) fn group_id(&self, group_id: &str) -> Result<(), Refusal> {
+        let globs = self.bound_by.map(|allowed| &allowed.group_ids);
+        self.among("spec.groupId", "groupId", group_id, globs)
+    }
+
+    pub(super) fn sink(&self, sink: &str) -> Result<(), Refusal> {
+        let globs = self.bound_by.map(|allowed| &allowed.sinks);
+        self.among("spec.sink.name", "sink", sink, globs)
+    }
+
+    pub(super) fn topic(&self, topic: &str) -> Result<(), Refusal> {
+        let field = "spec.sink.topic";
+        let refused = |message: String| Err(Refusal { field, reason: Reason::NotPermitted, message });
+        if topic.starts_with("__") {
+            return refused(format!(
+                "topic {topic}: topics that start with __ are Kafka's own; choose another name"
+            ));
+        }
+        if topic.len() > TOPIC_MAX {
+            return refused(format!(
+                "the topic's name has {} characters, and Kafka takes at most {TOPIC_MAX}; set a shorter one",
+                topic.len()
+            ));
+        }
+        self.among(field, "topic", topic, self.bound_by.map(|allowed| &allowed.topics))
+    }
+
+    pub(super) fn create_topic(&self, topic: &str) -> Result<(), Refusal> {
+        if self.bound_by.is_none_or(|allowed| allowed.create_topics) {
+            return Ok(());
+        }
+        let message = format!(
+            "ProxyFleet {} creates no topics for namespace {} (allowedStreams.createTopics: false); take \
+             sink.create out and have topic {topic} made, or ask the fleet's owner to allow it",
+            self.fleet(),
+            self.namespace
+        );
+        Err(Refusal { field: "spec.sink.create", reason: Reason::NotPermitted, message })
+    }
+
+    fn among(
+        &self,
+        field: &'static str,
+        what: &str,
+        name: &str,
+        globs: Option<&Vec<String>>,
+    ) -> Result<(), Refusal> {
+        let Some(globs) = globs else { return Ok(()) };
+        if globs.iter().any(|glob| glob::matches(glob, self.namespace, name)) {
+            return Ok(());
+        }
+        let message = format!(
+            "{what} {name} is not among the {what}s that ProxyFleet {} allows for namespace {} \
+             (allowedStreams.{what}s: {}); choose one that is, or ask the fleet's owner to allow it",
+            self.fleet(),
+            self.namespace,
+            listed(globs)
+        );
+        Err(Refusal { field, reason: Reason::NotPermitted, message })
+    }
+
+    fn fleet(&self) -> String {
+        let metadata = &self.fleet.metadata;
+        let part = |part: &Option<String>| part.clone().unwrap_or_default();
+        format!("{}/{}", part(&metadata.namespace), part(&metadata.name))
+    }
+}
+
+fn admits(allowed: &AllowedNamespaces, namespace: &str, place: Place<'_>) -> bool {
+    match allowed.from {
+        From::Same => false,
+        From::All => true,
+        From::Selector => {
+            let wanted = allowed.selector.as_ref().map(|selector| &selector.match_labels);
+            // Whoever writes no label has not said whom to let in.
+            wanted.is_some_and(|wanted| !wanted.is_empty() && has_labels(namespace, wanted, place))
+        }
+    }
+}
+
+fn has_labels(namespace: &str, wanted: &BTreeMap<String, String>, place: Place<'_>) -> bool {
+    let labels = match place {
+        Place::Host => None,
+        Place::Cluster(cluster) => cluster.namespaces.get(namespace),
+    };
+    wanted.iter().all(|(name, value)| {
+        let has = match labels {
+            Some(labels) => labels.get(name).map(String::as_str),
+            None if matches!(place, Place::Host) && name == NAME_LABEL => Some(namespace),
+            None => None,
+        };
+        has == Some(value)
+    })
+}
+
+/// Which namespaces are let in, as people wrote it.
+fn rule(allowed: Option<&AllowedNamespaces>) -> String {
+    let selector = allowed.and_then(|allowed| allowed.selector.as_ref());
+    match (allowed.map(|allowed| allowed.from), selector) {
+        (Some(From::Selector), Some(selector)) => {
+            let labels: Vec<String> =
+                selector.match_labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("only those with {}", listed(&labels))
+        }
+        _ => "from Same".to_owned(),
+    }
+}
+
+/// `all` with commas, cut where it gets long.
+fn listed(all: &[String]) -> String {
+    let mut shown = String::new();
+    for (index, one) in all.iter().enumerate() {
+        if shown.len() + one.len() > LISTED_MAX {
+            let more = all.len() - index;
+            return if index == 0 {
+                format!("{more} that are too long to show")
+            } else {
+                format!("{shown} and {more} more")
+            };
+        }
+        if index > 0 {
+            shown.push_str(", ");
+        }
+        shown.push_str(one);
+    }
+    if all.is_empty() { "none".to_owned() } else { shown }
+}

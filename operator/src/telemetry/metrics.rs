@@ -1,0 +1,116 @@
+//! The operator's metrics: how long planning takes, what fails, what waits, how its objects are.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::apply::Write;
+use crate::reconcile::Census;
+
+/// The operator's metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconcile: Histogram,
+    errors: IntCounterVec,
+    writes: IntCounterVec,
+    depth: IntGauge,
+    objects: IntGaugeVec,
+    interval: Histogram,
+    leader: IntGauge,
+}
+
+impl Metrics {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// A mistake in the product: two metrics of one name.
+    pub fn new() -> prometheus::Result<Self> {
+        let buckets = vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+        let reconcile = HistogramOpts::new(
+            "sluice_operator_reconcile_duration_seconds",
+            "Time to work out what is wanted of everything.",
+        );
+        let interval = HistogramOpts::new(
+            "sluice_operator_publish_interval_seconds",
+            "Time that a fleet waits after a publication of its configuration, by its size.",
+        );
+        let metrics = Self {
+            registry: Registry::new(),
+            reconcile: Histogram::with_opts(reconcile.buckets(buckets.clone()))?,
+            errors: counters("sluice_operator_errors_total", "Writes that failed.", "kind")?,
+            writes: counters("sluice_operator_writes_total", "Writes that came about.", "about")?,
+            depth: IntGauge::new("sluice_operator_queue_depth", "Writes that wait or are on their way.")?,
+            objects: IntGaugeVec::new(
+                Opts::new("sluice_operator_objects", "Resources by condition and its status."),
+                &["kind", "condition", "status"],
+            )?,
+            interval: Histogram::with_opts(interval.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0]))?,
+            leader: IntGauge::new("sluice_operator_leader", "Whether this operator may write: 1 or 0.")?,
+        };
+        metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
+        metrics.registry.register(Box::new(metrics.errors.clone()))?;
+        metrics.registry.register(Box::new(metrics.writes.clone()))?;
+        metrics.registry.register(Box::new(metrics.depth.clone()))?;
+        metrics.registry.register(Box::new(metrics.objects.clone()))?;
+        metrics.registry.register(Box::new(metrics.interval.clone()))?;
+        metrics.registry.register(Box::new(metrics.leader.clone()))?;
+        Ok(metrics)
+    }
+
+    /// A plan was made.
+    pub fn planned(&self, took: Duration, census: &Census) {
+        self.reconcile.observe(took.as_secs_f64());
+        self.objects.reset();
+        for ((kind, condition, status), count) in census {
+            self.objects.with_label_values(&[*kind, condition.as_str(), status.as_str()]).set(*count);
+        }
+    }
+
+    /// A write came about.
+    pub fn wrote(&self, write: &Write) {
+        let about = match write {
+            Write::Apply { .. } => "object",
+            Write::Delete { .. } => "object_removed",
+            Write::DefaultFleet { .. } => "default_fleet",
+            Write::Publish(publication) => {
+                self.interval.observe(publication.interval.as_secs_f64());
+                "configuration"
+            }
+            Write::StreamStatus { .. } => "stream_status",
+            Write::FleetStatus { .. } => "fleet_status",
+        };
+        self.writes.with_label_values(&[about]).inc();
+    }
+
+    /// A write failed.
+    pub fn failed(&self, kind: &str) {
+        self.errors.with_label_values(&[kind]).inc();
+    }
+
+    /// So many writes wait or are on their way.
+    pub fn queued(&self, depth: usize) {
+        self.depth.set(i64::try_from(depth).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this operator leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// All of them in Prometheus' text form.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub fn text(&self) -> prometheus::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn counters(name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), &[label])
+}

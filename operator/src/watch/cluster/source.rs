@@ -1,0 +1,77 @@
+//! What is watched in a cluster, and where the API serves it.
+
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::runtime::watcher::Config;
+use kube::Client;
+use sluice_crds::{DataStream, ProxyFleet};
+
+use crate::kind::ObjectKind;
+use crate::marks::{MANAGED_BY, MANAGER};
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// ProxyFleets of every namespace.
+    Fleets,
+    /// DataStreams of every namespace.
+    Streams,
+    /// Namespaces, for their labels.
+    Namespaces,
+    /// Pods that carry the operator's label; no others are ever asked for.
+    Pods,
+    /// The one ConfigMap with the default fleet's settings.
+    Settings,
+    /// Objects of one kind that carry the operator's label.
+    Children(ObjectKind),
+}
+
+impl Source {
+    /// Everything that is watched.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let named = [Self::Fleets, Self::Streams, Self::Namespaces, Self::Pods, Self::Settings];
+        named.into_iter().chain(ObjectKind::children().map(Self::Children))
+    }
+
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fleets => "ProxyFleet",
+            Self::Streams => "DataStream",
+            Self::Namespaces => "Namespace",
+            Self::Pods => "Pod",
+            Self::Settings => "settings",
+            Self::Children(kind) => kind.name(),
+        }
+    }
+
+    fn resource(self) -> ApiResource {
+        use k8s_openapi::api::core::v1::{Namespace, Pod};
+        match self {
+            Self::Fleets => ApiResource::erase::<ProxyFleet>(&()),
+            Self::Streams => ApiResource::erase::<DataStream>(&()),
+            Self::Namespaces => ApiResource::erase::<Namespace>(&()),
+            Self::Pods => ApiResource::erase::<Pod>(&()),
+            Self::Settings => ObjectKind::ConfigMap.resource(),
+            Self::Children(kind) => kind.resource(),
+        }
+    }
+
+    /// The API to watch it by, and what of it.
+    pub(super) fn watched(self, client: Client, settings: &(String, String)) -> (Api<DynamicObject>, Config) {
+        let resource = self.resource();
+        let ours = || Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
+        match self {
+            Self::Settings => {
+                let (namespace, name) = settings;
+                let one = Config::default().fields(&format!("metadata.name={name}"));
+                (Api::namespaced_with(client, namespace, &resource), one)
+            }
+            Self::Pods | Self::Children(_) => (Api::all_with(client, &resource), ours()),
+            Self::Fleets | Self::Streams | Self::Namespaces => {
+                (Api::all_with(client, &resource), Config::default())
+            }
+        }
+    }
+}
+

@@ -1,0 +1,186 @@
+//! What the API server showed last of everything that is watched.
+//! One task owns it; answers to the operator's own writes come in like what is watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::DynamicObject;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use sluice_crds::{DataStream, ProxyFleet};
+
+use super::child::{Child, ChildKey, version};
+use super::{Change, Source, pod};
+use crate::kind::ObjectKind;
+use crate::observe::NodeView;
+use crate::resolve::FleetKey;
+
+/// Namespace and name.
+pub type Name = (String, String);
+
+/// A namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceView {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is being deleted: nothing can be made in it.
+    pub terminating: bool,
+}
+
+/// The ConfigMap with the default fleet's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Its namespace and name.
+    pub name: Name,
+    /// Its uid.
+    pub uid: String,
+    /// Its data.
+    pub data: BTreeMap<String, String>,
+}
+
+/// What was shown last.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// Every fleet.
+    pub fleets: BTreeMap<Name, Arc<ProxyFleet>>,
+    /// Every stream.
+    pub streams: BTreeMap<Name, Arc<DataStream>>,
+    /// Every namespace.
+    pub namespaces: BTreeMap<String, NamespaceView>,
+    /// Pods of fleets, by namespace and name.
+    pub pods: BTreeMap<Name, (FleetKey, NodeView)>,
+    /// What the operator made.
+    pub children: BTreeMap<ChildKey, Child>,
+    /// The default fleet's settings.
+    pub settings: Option<Settings>,
+    listed: BTreeSet<Source>,
+    listing: BTreeMap<Source, BTreeSet<Name>>,
+}
+
+impl Store {
+    /// Whether everything has been listed once.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        Source::all().all(|source| self.listed.contains(&source))
+    }
+
+    /// Takes a change in.
+    pub fn take(&mut self, change: Change) {
+        let Change { source, event } = change;
+        match event {
+            Event::Apply(object) => self.put(source, object),
+            Event::Delete(object) => self.remove(source, &name(&object)),
+            Event::Init => {
+                self.listing.insert(source, BTreeSet::new());
+            }
+            Event::InitApply(object) => {
+                self.listing.entry(source).or_default().insert(name(&object));
+                self.put(source, object);
+            }
+            Event::InitDone => {
+                let seen = self.listing.remove(&source).unwrap_or_default();
+                for gone in self.names(source).into_iter().filter(|name| !seen.contains(name)) {
+                    self.remove(source, &gone);
+                }
+                self.listed.insert(source);
+            }
+        }
+    }
+
+    /// Takes an object in, unless a newer form of it is there. An answer to a write may come before or after
+    /// the watch shows the same.
+    pub fn put(&mut self, source: Source, object: DynamicObject) {
+        let name = name(&object);
+        let newer = version(object.metadata.resource_version.as_deref());
+        match source {
+            Source::Fleets => put_typed(&mut self.fleets, name, object, |f| f.metadata.resource_version.as_deref()),
+            Source::Streams => {
+                put_typed(&mut self.streams, name, object, |s| s.metadata.resource_version.as_deref());
+            }
+            Source::Namespaces => {
+                self.namespaces.insert(name.1, namespace(object));
+            }
+            Source::Pods => {
+                let node = object.try_parse::<Pod>().ok().as_ref().and_then(pod::node);
+                match node {
+                    Some(node) => drop(self.pods.insert(name, node)),
+                    None => drop(self.pods.remove(&name)),
+                }
+            }
+            Source::Settings => self.settings = Some(settings(&object)),
+            Source::Children(kind) => {
+                let key = ChildKey { kind, namespace: name.0, name: name.1 };
+                if self.children.get(&key).is_none_or(|known| known.version <= newer) {
+                    self.children.insert(key, Child::new(kind, &object));
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, source: Source, name: &Name) {
+        match source {
+            Source::Fleets => drop(self.fleets.remove(name)),
+            Source::Streams => drop(self.streams.remove(name)),
+            Source::Namespaces => drop(self.namespaces.remove(&name.1)),
+            Source::Pods => drop(self.pods.remove(name)),
+            Source::Settings => self.settings = None,
+            Source::Children(kind) => {
+                let (namespace, name) = name.clone();
+                self.children.remove(&ChildKey { kind, namespace, name });
+            }
+        }
+    }
+
+    fn names(&self, source: Source) -> Vec<Name> {
+        match source {
+            Source::Fleets => self.fleets.keys().cloned().collect(),
+            Source::Streams => self.streams.keys().cloned().collect(),
+            Source::Namespaces => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
+            Source::Pods => self.pods.keys().cloned().collect(),
+            Source::Settings => self.settings.iter().map(|settings| settings.name.clone()).collect(),
+            Source::Children(kind) => self.children_of(kind).map(|key| key.0).collect(),
+        }
+    }
+
+    fn children_of(&self, kind: ObjectKind) -> impl Iterator<Item = (Name, &Child)> {
+        let of_kind = self.children.iter().filter(move |(key, _)| key.kind == kind);
+        of_kind.map(|(key, child)| ((key.namespace.clone(), key.name.clone()), child))
+    }
+}
+
+fn name(object: &DynamicObject) -> Name {
+    let metadata = &object.metadata;
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// Puts a resource of a known type. One that can't be read, as after a change of its definition, stays as it was.
+fn put_typed<K: DeserializeOwned>(
+    objects: &mut BTreeMap<Name, Arc<K>>,
+    name: Name,
+    mut object: DynamicObject,
+    known: impl Fn(&K) -> Option<&str>,
+) {
+    object.metadata.managed_fields = None;
+    let newer = version(object.metadata.resource_version.as_deref());
+    if objects.get(&name).is_some_and(|object| version(known(object)) > newer) {
+        return;
+    }
+    match object.try_parse::<K>() {
+        Ok(object) => drop(objects.insert(name, Arc::new(object))),
+        Err(error) => {
+            tracing::warn!(namespace = name.0, name = name.1, %error, "a resource can't be read and stays as it was");
+        }
+    }
+}
+
+fn namespace(object: DynamicObject) -> NamespaceView {
+    let terminating = object.metadata.deletion_timestamp.is_some();
+    NamespaceView { labels: object.metadata.labels.unwrap_or_default(), terminating }
+}
+
+fn settings(object: &DynamicObject) -> Settings {
+    let data = object.data.get("data").and_then(|data| serde_json::from_value(data.clone()).ok());
+    let uid = object.metadata.uid.clone().unwrap_or_default();
+    Settings { name: name(object), uid, data: data.unwrap_or_default() }
+}

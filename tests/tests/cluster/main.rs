@@ -1,0 +1,11 @@
+//! The suites that need a Kubernetes: one cluster serves all of them.
+//! Nothing here looks inside the product: the API server, the network, logs and Kafka only.
+//!
+//! Run with several threads (`--test-threads=8`): many tests mostly wait.
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+mod node;

@@ -1,0 +1,127 @@
+//! What the operator and people may do by the chart's roles.
+//! That the operator uses all of it is held against the audit log of the test cluster.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sluice_tests::chart::{NAMESPACE, template};
+
+use super::{kinds, object};
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().map(|text| text.as_str().unwrap()).collect()
+}
+
+/// Every rule of every role.
+fn rules(objects: &[Value]) -> Vec<&Value> {
+    let roles = objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Role"));
+    roles.flat_map(|role| role["rules"].as_array().unwrap()).collect()
+}
+
+/// Whether a role allows `verb` on `resource`, for any name.
+fn allows(role: &Value, resource: &str, verb: &str) -> bool {
+    role["rules"].as_array().unwrap().iter().any(|rule| {
+        rule.get("resourceNames").is_none()
+            && texts(&rule["resources"]).contains(&resource)
+            && texts(&rule["verbs"]).contains(&verb)
+    })
+}
+
+#[test]
+fn no_rule_has_a_wildcard_or_grants_more_than_it_has() {
+    let objects = template(&[]).unwrap();
+    for rule in rules(&objects) {
+        for part in ["apiGroups", "resources", "verbs"] {
+            let parts = texts(&rule[part]);
+            assert!(!parts.is_empty(), "{rule}");
+            assert!(!parts.iter().any(|part| part.contains('*')), "{rule}");
+        }
+        for verb in ["escalate", "bind", "impersonate"] {
+            assert!(!texts(&rule["verbs"]).contains(&verb), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn no_secret_and_no_pod_s_inside_is_within_reach() {
+    let objects = template(&[]).unwrap();
+    for rule in rules(&objects) {
+        for resource in texts(&rule["resources"]) {
+            assert!(!resource.starts_with("secrets"), "{rule}");
+            assert!(!resource.starts_with("pods/"), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn pods_and_namespaces_are_only_looked_at() {
+    let objects = template(&[]).unwrap();
+    let role = object(&objects, "ClusterRole", "sluice-operator");
+    for rule in role["rules"].as_array().unwrap() {
+        let looks_only = ["pods", "namespaces", "datastreams", "proxyfleets"];
+        if texts(&rule["resources"]).iter().any(|resource| looks_only.contains(resource)) {
+            assert_eq!(texts(&rule["verbs"]), ["list", "watch"], "{rule}");
+        }
+    }
+}
+
+#[test]
+fn leases_and_the_default_fleet_are_bound_to_one_namespace_and_name() {
+    let objects = template(&[]).unwrap();
+    let cluster = object(&objects, "ClusterRole", "sluice-operator");
+    assert!(!allows(cluster, "leases", "create") && !allows(cluster, "proxyfleets", "patch"));
+    let role = object(&objects, "Role", "sluice-operator");
+    assert_eq!(role["metadata"]["namespace"], NAMESPACE);
+    let unbound = role["rules"].as_array().unwrap().iter().filter(|rule| rule.get("resourceNames").is_none());
+    let unbound: Vec<_> = unbound.map(|rule| (texts(&rule["resources"]), texts(&rule["verbs"]))).collect();
+    assert_eq!(unbound, [(vec!["leases"], vec!["create"])]);
+}
+
+#[test]
+fn the_roles_are_the_operator_s_service_account_s() {
+    let objects = template(&["--set", "serviceAccount.create=false,serviceAccount.name=given"]).unwrap();
+    assert!(!kinds(&objects).contains("ServiceAccount"));
+    for binding in ["ClusterRoleBinding", "RoleBinding"] {
+        let binding = object(&objects, binding, "sluice-operator");
+        assert_eq!(binding["roleRef"]["name"], "sluice-operator");
+        let subject =
+            serde_json::json!([{"kind": "ServiceAccount", "name": "given", "namespace": NAMESPACE}]);
+        assert_eq!(binding["subjects"], subject);
+    }
+    let deployment = object(&objects, "Deployment", "sluice-operator");
+    assert_eq!(deployment["spec"]["template"]["spec"]["serviceAccountName"], "given");
+}
+
+#[test]
+fn editors_write_streams_and_only_administrators_write_fleets() {
+    let objects = template(&[]).unwrap();
+    let into = |role: &Value| -> BTreeSet<String> {
+        let labels = role["metadata"]["labels"].as_object().unwrap();
+        let prefix = "rbac.authorization.k8s.io/aggregate-to-";
+        labels.keys().filter_map(|label| label.strip_prefix(prefix)).map(str::to_owned).collect()
+    };
+    let [view, edit, admin] =
+        ["sluice-view", "sluice-edit", "sluice-admin"].map(|name| object(&objects, "ClusterRole", name));
+    let roles = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(into(view), roles(&["view", "edit", "admin"]));
+    assert_eq!(into(edit), roles(&["edit", "admin"]));
+    assert_eq!(into(admin), roles(&["admin"]));
+    assert!(allows(view, "datastreams", "get") && allows(view, "proxyfleets", "list"));
+    for verb in ["create", "update", "patch", "delete"] {
+        assert!(!allows(view, "datastreams", verb) && !allows(view, "proxyfleets", verb));
+        assert!(allows(edit, "datastreams", verb) && !allows(edit, "proxyfleets", verb));
+        assert!(allows(admin, "proxyfleets", verb));
+    }
+    for role in [view, edit, admin] {
+        for status in ["datastreams/status", "proxyfleets/status"] {
+            assert!(!allows(role, status, "update") && !allows(role, status, "patch"), "{role}");
+        }
+    }
+}
+
+#[test]
+fn roles_can_be_left_to_others() {
+    let objects = template(&["--set", "rbac.create=false"]).unwrap();
+    let kinds = kinds(&objects);
+    assert!(kinds.iter().all(|kind| !kind.contains("Role")), "{kinds:?}");
+}
