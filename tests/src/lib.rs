@@ -10,7 +10,7 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
-//! | [`document`] | configuration documents |
+//! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
 //! | [`markdown`] | what the documentation shows: blocks, tables, links |
@@ -38,6 +38,7 @@ pub mod kafka;
 pub mod load;
 pub mod log;
 pub mod markdown;
+pub mod mount;
 pub mod native;
 pub mod paths;
 pub mod ports;

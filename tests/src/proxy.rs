@@ -16,6 +16,7 @@ use crate::books;
 use crate::history::Outcome;
 use crate::http::{self, Answer};
 use crate::log::Log;
+use crate::mount::{self, Mount};
 use crate::process::{self, Signal};
 use crate::{paths, wait};
 
@@ -30,6 +31,7 @@ pub struct Builder {
     command: Command,
     settle: String,
     notify: Option<String>,
+    mount: Option<Mount>,
 }
 
 /// A running proxy; dropping it checks its books, kills and reaps it and removes its directory.
@@ -40,6 +42,7 @@ pub struct Proxy {
     directory: TempDir,
     announcement: Announcement,
     log: Log,
+    mount: Option<Mount>,
     /// The topics it may have written to.
     places: Mutex<BTreeMap<(String, String), Output>>,
 }
@@ -55,6 +58,7 @@ impl Builder {
             command: Command::new(paths::binary("sluice-proxy")),
             settle: "0s".to_owned(),
             notify: None,
+            mount: None,
         }
     }
 
@@ -86,6 +90,22 @@ impl Builder {
         self
     }
 
+    /// Its document comes as parts in a mounted volume, not as a file.
+    #[must_use]
+    pub fn mounted(mut self) -> Self {
+        self.mount = Some(Mount::new(self.directory.path().join("config")));
+        self
+    }
+
+    /// The volume of its document, to be filled before the start.
+    ///
+    /// # Panics
+    /// When it was not made so with [`mounted`](Self::mounted).
+    #[must_use]
+    pub fn mount(&self) -> &Mount {
+        self.mount.as_ref().expect("it is mounted")
+    }
+
     /// Writes a secret's value.
     #[must_use]
     pub fn secret(self, name: &str, key: &str, value: &str) -> Self {
@@ -112,15 +132,16 @@ impl Builder {
     /// When they aren't.
     #[must_use]
     pub fn start_unready(mut self, document: Option<&Document>) -> Proxy {
-        let config = self.directory.path().join("config.json");
+        let file = self.directory.path().join("config.json");
         if let Some(document) = document {
-            replace(&config, &serde_json::to_vec(document).expect("a document is JSON"));
+            put(self.mount.as_ref(), &file, document);
         }
+        let config = self.mount.as_ref().map_or(&*file, Mount::directory);
         self.command
             .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--supervised", "--log", "human"])
             .args(["--drain-settle", &self.settle])
             .arg("--config")
-            .arg(&config)
+            .arg(config)
             .arg("--secrets")
             .arg(self.directory.path().join("secrets"));
         if let Some(notify) = &self.notify {
@@ -135,8 +156,8 @@ impl Builder {
         output.read_line(&mut line).expect("its output can be read");
         let announcement = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("{error}: announced {line:?}; {}", log.text()));
-        let proxy =
-            Proxy { child, input, directory: self.directory, announcement, log, places: Mutex::default() };
+        let (directory, mount, places) = (self.directory, self.mount, Mutex::default());
+        let proxy = Proxy { child, input, directory, announcement, log, mount, places };
         document.into_iter().for_each(|document| proxy.may_write(document));
         proxy
     }
@@ -191,10 +212,19 @@ impl Proxy {
         &self.log
     }
 
+    /// The volume of its document.
+    ///
+    /// # Panics
+    /// When it wasn't started so.
+    #[must_use]
+    pub fn mount(&self) -> &Mount {
+        self.mount.as_ref().expect("it is mounted")
+    }
+
     /// Puts a document in place by renaming, as an editor or a ConfigMap does; doesn't wait.
     pub fn publish(&self, document: &Document) {
         self.may_write(document);
-        self.publish_bytes(&serde_json::to_vec(document).expect("a document is JSON"));
+        put(self.mount.as_ref(), &self.config_path(), document);
     }
 
     /// The same for any bytes.
@@ -206,6 +236,12 @@ impl Proxy {
     pub fn apply(&self, document: &Document) {
         self.publish(document);
         self.wait_for("the revision", |status| status.revision == document.revision);
+    }
+
+    /// Mounts a secret as the kubelet does; its values can be changed on what is returned, in one step.
+    #[must_use]
+    pub fn mount_secret(&self, name: &str) -> Mount {
+        Mount::new(self.directory.path().join("secrets").join(name))
     }
 
     /// Writes a secret's value.
@@ -366,6 +402,13 @@ fn write_secret(directory: &Path, name: &str, key: &str, value: &str) {
     let secret = directory.join("secrets").join(name);
     std::fs::create_dir_all(&secret).expect("a directory");
     replace(&secret.join(key), value.as_bytes());
+}
+
+fn put(mount: Option<&Mount>, file: &Path, document: &Document) {
+    match mount {
+        Some(mount) => mount.put_parts(&mount::parts(document)),
+        None => replace(file, &serde_json::to_vec(document).expect("a document is JSON")),
+    }
 }
 
 fn replace(path: &Path, bytes: &[u8]) {

@@ -9,9 +9,10 @@ use sluice_tests::history::History;
 use sluice_tests::http::{form, post};
 use sluice_tests::kafka;
 use sluice_tests::load::{Load, Progress};
-use sluice_tests::proxy::Proxy;
+use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::wait;
 use sluice_wire::document::{CreateTopic, Document, Stream};
+use sluice_wire::status::NotReady;
 
 use crate::support::{kafka as kafka_address, machine, proxy, topic, values};
 
@@ -112,11 +113,12 @@ fn a_topic_is_made_as_the_stream_says_where_it_is_missing() {
 fn a_missing_topic_is_code_115_until_it_appears() {
     let (present, missing) = (topic("present"), kafka::unique_name("missing"));
     let streams = vec![stream("g", "present", "kafka", &present), stream("g", "missing", "kafka", &missing)];
-    let proxy = sluice_tests::proxy::Builder::new().start_unready(Some(&on_kafka(&kafka_address(), streams)));
+    let proxy = Builder::new().start_unready(Some(&on_kafka(&kafka_address(), streams)));
     proxy.wait_stream("present", true);
     assert_eq!(proxy.report("g", "missing", "early").0, "115");
     let told = proxy.stream("missing");
     assert!(!told.ready && told.message.contains(&missing), "{told:?}");
+    assert_eq!((told.reason, proxy.stream("present").reason), (Some(NotReady::TopicMissing), None));
     assert_eq!(proxy.get_admin("/readyz").status, 200, "one stream's topic doesn't unready the node");
     kafka::create(&kafka_address(), &missing, 1, &[]);
     proxy.wait_stream("missing", true);
@@ -125,10 +127,46 @@ fn a_missing_topic_is_code_115_until_it_appears() {
 }
 
 #[test]
+fn a_topic_that_can_not_be_created_is_missing_and_told_why() {
+    let name = kafka::unique_name("uncreated");
+    let create = CreateTopic { partitions: Some(1), replicas: Some(3), ..CreateTopic::default() };
+    let one = Stream { create: Some(create), ..stream("g", "s", "kafka", &name) };
+    let proxy = Builder::new().start_unready(Some(&on_kafka(&kafka_address(), vec![one])));
+    proxy.wait_for("the refused creation", |status| {
+        let told = status.streams.first();
+        told.is_some_and(|told| !told.ready && told.message.contains("can't create topic"))
+    });
+    assert_eq!(proxy.stream("s").reason, Some(NotReady::TopicMissing));
+    assert_eq!(proxy.report("g", "s", "x").0, "115");
+}
+
+#[test]
+fn a_topic_that_can_never_be_written_is_unfit() {
+    for (key, value, words) in [
+        ("min.insync.replicas", "2", "wants 2 replicas in sync and has 1"),
+        ("max.message.bytes", "100", "no room"),
+    ] {
+        let name = kafka::unique_name("unfit");
+        kafka::create(&kafka_address(), &name, 1, &[(key, value)]);
+        let document = on_kafka(&kafka_address(), vec![stream("g", "s", "kafka", &name)]);
+        let proxy = Builder::new().start_unready(Some(&document));
+        proxy.wait_for(words, |status| {
+            status.streams.first().is_some_and(|told| {
+                !told.ready && told.reason == Some(NotReady::TopicUnfit) && told.message.contains(words)
+            })
+        });
+        assert_eq!(proxy.report("g", "s", "x").0, "115");
+    }
+}
+
+#[test]
 fn a_record_larger_than_the_topic_takes_is_refused_at_the_door() {
     let topic = kafka::unique_name("narrow");
     kafka::create(&kafka_address(), &topic, 1, &[("max.message.bytes", "2000")]);
     let proxy = Proxy::start(&on_kafka(&kafka_address(), vec![stream("g", "s", "kafka", &topic)]));
+    let told = proxy.stream("s");
+    assert!(told.ready && told.message.contains("max.message.bytes"), "{told:?}");
+    assert_eq!(told.reason, Some(NotReady::TopicUnfit), "a person is told before a report is refused");
     let code = |size: usize| proxy.report("g", "s", &"x".repeat(size)).0;
     assert_eq!(code(1_000), "0");
     assert_eq!(code(2_001), "104");

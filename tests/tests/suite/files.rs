@@ -13,6 +13,7 @@ use sluice_tests::process::Signal;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::wait;
 use sluice_wire::document::{Document, SinkKind, Stream};
+use sluice_wire::status::NotReady;
 use tempfile::TempDir;
 
 use crate::support::{lines, segments};
@@ -145,4 +146,9 @@ fn a_directory_that_cant_be_written_refuses_and_says_so() {
     proxy.wait_for("the reason", |status| {
         !status.sinks[0].ready && status.sinks[0].message.contains("blocked")
     });
+    let status = proxy.status();
+    assert_eq!(
+        (status.sinks[0].reason, status.streams[0].reason),
+        (Some(NotReady::Other), Some(NotReady::Other))
+    );
 }

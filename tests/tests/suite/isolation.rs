@@ -13,6 +13,7 @@ use sluice_tests::load::{Codes, Load, Progress};
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::wait;
 use sluice_wire::document::{KafkaSink, Sasl, SaslMechanism, Tls};
+use sluice_wire::status::NotReady;
 
 /// How many streams have no trouble.
 const HEALTHY: usize = 9;
@@ -68,6 +69,20 @@ impl Loaded {
     }
 }
 
+/// A connection with a login, and a proxy with its secrets.
+fn secure() -> (KafkaSink, Builder) {
+    let connection = KafkaSink {
+        tls: Some(Tls { ca_secret: Some("ca".into()), cert_secret: None }),
+        sasl: Some(Sasl { mechanism: SaslMechanism::Plain, secret: "login".into() }),
+        ..kafka_connection(&SHARED.cluster.secure())
+    };
+    let builder = Builder::new()
+        .secret("ca", "ca.crt", SHARED.certificates.authority())
+        .secret("login", "username", USER)
+        .secret("login", "password", PASSWORD);
+    (connection, builder)
+}
+
 impl Scene {
     fn start() -> Self {
         Self::over(kafka_connection(&SHARED.cluster.addresses()), Builder::new())
@@ -75,15 +90,7 @@ impl Scene {
 
     /// Over a connection with a login.
     fn secure() -> Self {
-        let connection = KafkaSink {
-            tls: Some(Tls { ca_secret: Some("ca".into()), cert_secret: None }),
-            sasl: Some(Sasl { mechanism: SaslMechanism::Plain, secret: "login".into() }),
-            ..kafka_connection(&SHARED.cluster.secure())
-        };
-        let builder = Builder::new()
-            .secret("ca", "ca.crt", SHARED.certificates.authority())
-            .secret("login", "username", USER)
-            .secret("login", "password", PASSWORD);
+        let (connection, builder) = secure();
         Self::over(connection, builder)
     }
 
@@ -197,7 +204,7 @@ fn a_stopped_follower_of_one_topic_is_that_topics_trouble_alone() {
     scene.wait_isolation(false, true);
     scene.wait_isolation(false, false);
     scene.sick.wait_for_more(100);
-    assert_eq!(scene.proxy.stream(SICK).message, "");
+    assert_eq!((scene.proxy.stream(SICK).message.as_str(), scene.proxy.stream(SICK).reason), ("", None));
     let (codes, sick) = scene.finish();
     assert!(codes.contains_key("114") && codes["0"] > 300, "{codes:?}");
     sick.assert_holds();
@@ -255,12 +262,29 @@ impl Drop for Forbidden<'_> {
     }
 }
 
+fn a_proxy_that_comes_now_is_told_at_once(topic: &str) {
+    let (connection, builder) = secure();
+    let streams = vec![stream("g", SICK, "kafka", topic)];
+    let proxy = builder.start_unready(Some(&document(vec![kafka_sink("kafka", connection)], streams)));
+    proxy.wait_for("the topic to be told as forbidden", |status| {
+        let sick = status.streams.first();
+        sick.is_some_and(|sick| !sick.ready && sick.reason == Some(NotReady::TopicForbidden))
+    });
+    assert!(proxy.stream(SICK).message.contains("grant Describe and Write"));
+    assert_eq!(proxy.report("g", SICK, "x").0, "115");
+}
+
 #[test]
 fn rights_revoked_on_one_topic_are_that_topics_trouble_alone() {
     let scene = Scene::secure();
     let topic = scene.sick.topic.clone();
     let forbidden = Forbidden::topic(&topic);
     scene.wait_isolation(true, true);
+    scene.proxy.wait_for("the reason", |status| {
+        let sick = status.streams.iter().find(|stream| stream.stream_id == SICK);
+        sick.is_some_and(|sick| sick.reason == Some(NotReady::TopicForbidden))
+    });
+    a_proxy_that_comes_now_is_told_at_once(&topic);
     scene.healthy.iter().for_each(|stream| stream.wait_for_more(300));
     drop(forbidden);
     scene.sick.wait_for_more(200);

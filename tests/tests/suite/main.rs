@@ -38,6 +38,8 @@ mod local_mode;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod mounted;
+#[cfg(test)]
 mod native;
 #[cfg(test)]
 mod outputs;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sluice_tests::document::{document, kafka as kafka_connection, kafka_sink, stream};
 use sluice_tests::kafka::{self, Broker, Certificates, Listeners, PASSWORD, USER};
 use sluice_tests::proxy::{Builder, Proxy};
-use sluice_tests::wait;
+use sluice_tests::{ports, wait};
 use sluice_wire::document::{Document, KafkaSink, Sasl, SaslMechanism, Tls};
+use sluice_wire::status::{NodeStatus, NotReady};
 
 const WRONG: &str = "wrong-secret-51be";
 
@@ -75,21 +76,36 @@ fn kafka_behind_tls_and_a_login_is_reached_and_a_wrong_password_heals_without_a_
 
 fn credentials_heal(certificates: &Certificates, broker: &Broker) {
     let document = into(sasl(&broker.secure(), SaslMechanism::ScramSha512), "secure");
-    let proxy = builder(certificates).start_unready(Some(&document));
+    let builder = Builder::new().secret("ca", "ca.crt", certificates.authority());
+    let proxy = builder.mounted().start_unready(Some(&document));
+    let login = proxy.mount_secret("login");
+    let put = |password: &str| {
+        login.put(&[("username".into(), USER.into()), ("password".into(), password.into())]);
+    };
+    login.put(&[("username".into(), USER.into())]);
     proxy.wait_for("the missing key to be named", |status| {
-        status.sinks.first().is_some_and(|sink| !sink.ready && sink.message.contains("password"))
+        status.sinks.first().is_some_and(|sink| {
+            sink.message.contains("password") && sink.reason == Some(NotReady::SecretUnusable)
+        })
     });
+    assert_eq!(proxy.stream("s").reason, Some(NotReady::SecretUnusable));
     assert_ne!(proxy.report("g", "s", "too early").0, "0");
 
-    proxy.write_secret("login", "password", WRONG);
-    proxy.wait_for("the refused login to be told", |status| {
-        let message = status.sinks[0].message.to_lowercase();
-        !status.sinks[0].ready && message.contains("auth")
-    });
+    put(WRONG);
+    let refused = |status: &NodeStatus| {
+        let sink = &status.sinks[0];
+        sink.message.to_lowercase().contains("auth") && sink.reason == Some(NotReady::SinkUnreachable)
+    };
+    proxy.wait_for("the refused login to be told", refused);
     assert_ne!(proxy.report("g", "s", "too early").0, "0");
 
-    proxy.write_secret("login", "password", PASSWORD);
+    put(PASSWORD);
     proxy.wait_for("the right password to be taken", |status| status.streams[0].ready);
+    wait::until("success", Duration::from_secs(20), || proxy.report("g", "s", "healed").0 == "0");
+    put(WRONG);
+    proxy.wait_for("the next password to be used", refused);
+    put(PASSWORD);
+    proxy.wait_for("the one after it to be used", |status| status.sinks[0].ready && status.streams[0].ready);
     wait::until("success", Duration::from_secs(20), || proxy.report("g", "s", "healed").0 == "0");
     assert_silent(&proxy, &[PASSWORD, WRONG]);
     let stored = kafka::read(&broker.address(), "secure");
@@ -107,5 +123,23 @@ fn an_unknown_authority_is_refused(certificates: &Certificates, broker: &Broker)
             .first()
             .is_some_and(|sink| !sink.ready && sink.message.to_lowercase().contains("certificate"))
     });
+    assert_eq!(proxy.status().sinks[0].reason, Some(NotReady::SinkUnreachable));
     assert_eq!(proxy.report("g", "s", "to a stranger").0, "115");
+}
+
+#[test]
+fn a_secret_whose_content_can_not_be_used_is_told_by_its_kind() {
+    let certificates = Certificates::generate();
+    let address = format!("localhost:{}", ports::free());
+    for (name, key) in [("ca", "ca.crt"), ("client", "tls.crt"), ("client", "tls.key"), ("login", "username")]
+    {
+        let sink = KafkaSink { sasl: sasl(&address, SaslMechanism::Plain).sasl, ..mutual(&address) };
+        let builder = builder(&certificates).secret("login", "password", PASSWORD);
+        let garbled = if name == "login" { "" } else { "garbled" };
+        let proxy = builder.secret(name, key, garbled).start_unready(Some(&into(sink, "t")));
+        proxy.wait_for(key, |status| {
+            status.sinks.first().is_some_and(|sink| sink.reason == Some(NotReady::SecretUnusable))
+        });
+        assert_silent(&proxy, &[PASSWORD, certificates.client_key()]);
+    }
 }
