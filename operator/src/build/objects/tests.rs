@@ -400,13 +400,10 @@ fn a_pod_template_reaches_every_kind_of_workload() {
 }
 
 #[test]
-fn equal_fleets_give_equal_objects_and_each_has_what_it_was_built_with() {
+fn equal_fleets_give_equal_objects() {
     for mode in MODES {
         let resolved = with(&json!({"mode": mode}));
-        assert_eq!(objects(&resolved), objects(&resolved));
-        for object in objects(&resolved) {
-            assert!(crate::apply::contain::contains(&object, &object));
-        }
+        assert_eq!(objects(&resolved), objects(&resolved.clone()));
     }
 }
 
