@@ -10,7 +10,7 @@ use sluice_crds::{DataStreamStatus, ProxyFleetStatus};
 
 use crate::publish::cluster::Publication;
 use crate::resolve::FleetKey;
-use crate::status::Transition;
+use crate::status::Event;
 use crate::watch::cluster::{ChildKey, Name};
 
 pub use contain::{contains, hash};
@@ -53,7 +53,7 @@ pub enum Write {
         /// What to tell.
         status: Box<DataStreamStatus>,
         /// Changes to tell as Events too.
-        events: Vec<Transition>,
+        events: Vec<Event>,
     },
     /// Tell what became of a fleet.
     FleetStatus {
@@ -64,7 +64,7 @@ pub enum Write {
         /// What to tell.
         status: Box<ProxyFleetStatus>,
         /// Changes to tell as Events too.
-        events: Vec<Transition>,
+        events: Vec<Event>,
     },
 }
 

@@ -16,7 +16,7 @@ use super::Write;
 use crate::lead::Term;
 use crate::marks::{MANAGED_BY, MANAGER};
 use crate::publish::cluster::Publication;
-use crate::status::Transition;
+use crate::status;
 use crate::watch::cluster::{ChildKey, Name, Source};
 
 /// How long one write may take.
@@ -203,7 +203,7 @@ impl Sender {
         name: &Name,
         uid: &str,
         status: &S,
-        events: &[Transition],
+        events: &[status::Event],
     ) -> Result<DynamicObject, SendError> {
         let (namespace, name) = name;
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
@@ -230,11 +230,11 @@ impl Sender {
     }
 
     /// An Event that can't be written is not worth repeating the write for: the condition says the same.
-    async fn record(&self, transition: &Transition, about: &ObjectReference) {
+    async fn record(&self, told: &status::Event, about: &ObjectReference) {
         let event = Event {
-            type_: if transition.warning { EventType::Warning } else { EventType::Normal },
-            reason: transition.reason.clone(),
-            note: Some(transition.note.clone()),
+            type_: if told.warns { EventType::Warning } else { EventType::Normal },
+            reason: told.reason.clone(),
+            note: Some(told.note.clone()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST: usize = 64 << 20;
 
 /// What the node at `ip` says of itself, without what changes all the time; its streams in the order of
-/// namespace and name.
+/// groupId and streamId.
 pub(super) async fn status(ip: IpAddr) -> Option<NodeStatus> {
     let answered = tokio::time::timeout(PATIENCE, get(SocketAddr::new(ip, PORT))).await;
     match answered {
@@ -58,6 +58,6 @@ fn parse(body: &[u8]) -> serde_json::Result<NodeStatus> {
     for stream in &mut status.streams {
         stream.counts = StreamCounts::default();
     }
-    status.streams.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    status.streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
     Ok(status)
 }

@@ -9,7 +9,7 @@ use crate::marks::HASH;
 use crate::watch::cluster::{Settings, Store};
 
 /// Key of the settings' ConfigMap.
-pub const KEY: &str = "fleet.yaml";
+const KEY: &str = "fleet.yaml";
 
 /// What the settings say.
 pub(super) struct Wanted {

@@ -1,5 +1,7 @@
 //! What is told of streams and fleets: written where it is not what was told last.
 
+use sluice_crds::Kind;
+
 use super::{Census, Plan, Round};
 use crate::apply::Write;
 use crate::build::objects;
@@ -18,7 +20,7 @@ pub(super) fn plan(round: &Round<'_>, plan: &mut Plan) {
         if before != told {
             let name: Name = (decision.stream.namespace.clone(), decision.stream.name.clone());
             let uid = stream.metadata.uid.clone().unwrap_or_default();
-            let events = status::transitions(&before.conditions, &told.conditions);
+            let events = status::events(Kind::DataStream, &before.conditions, &told.conditions);
             plan.writes.push(Write::StreamStatus { name, uid, status: Box::new(told), events });
         }
     }
@@ -31,7 +33,7 @@ pub(super) fn plan(round: &Round<'_>, plan: &mut Plan) {
         let before = fleet.status.clone().unwrap_or_default();
         if before != told {
             let uid = fleet.metadata.uid.clone().unwrap_or_default();
-            let events = status::transitions(&before.conditions, &told.conditions);
+            let events = status::events(Kind::ProxyFleet, &before.conditions, &told.conditions);
             plan.writes.push(Write::FleetStatus { name: key, uid, status: Box::new(told), events });
         }
     }

@@ -8,7 +8,7 @@ use crate::resolve::FleetKey;
 
 /// The fleet that a pod belongs to by its labels, and what is seen of the pod.
 #[must_use]
-pub fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
+pub(super) fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
     let metadata = &pod.metadata;
     let fleet = metadata.labels.as_ref()?.get(marks::FLEET)?.clone();
     let status = pod.status.as_ref();
