@@ -25,6 +25,20 @@ fn fixtures<T: for<'a> Deserialize<'a>>(name: &str) -> Vec<T> {
     serde_yaml::Deserializer::from_str(&text).map(|document| T::deserialize(document).unwrap()).collect()
 }
 
+/// What kubectl makes of the numbers in YAML: one without a fraction is an integer, however it was written.
+fn as_kubectl_sends(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0) {
+                *value = serde_json::from_str(&format!("{whole:.0}")).unwrap();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(as_kubectl_sends),
+        Value::Object(fields) => fields.values_mut().for_each(as_kubectl_sends),
+        _ => {}
+    }
+}
+
 /// What the API server says to a request as strict as kubectl's: the object, or why not.
 fn ask(cluster: &Cluster, method: &str, path: &str, body: &Value, dry: bool) -> Result<Value, Box<Status>> {
     let dry = if dry { "&dryRun=All" } else { "" };
@@ -54,6 +68,7 @@ fn create(
     dry: bool,
 ) -> Result<Value, Box<Status>> {
     let mut object = object.clone();
+    as_kubectl_sends(&mut object);
     object["metadata"].as_object_mut().unwrap().remove("namespace");
     ask(cluster, "POST", &collection(namespace, &object), &object, dry)
 }
@@ -73,6 +88,7 @@ fn change(
     };
     let made = create(cluster, namespace, &named(old), false).unwrap();
     let mut new = named(new);
+    as_kubectl_sends(&mut new);
     new["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
     ask(cluster, "PUT", &format!("{}/{name}", collection(namespace, &new)), &new, true)
 }
