@@ -9,7 +9,11 @@ use super::{labels, workload};
 use crate::resolve::ResolvedFleet;
 
 /// With no host port in the way, a node's new pod is ready before the old one leaves.
-pub(super) fn daemon_set(fleet: &ResolvedFleet, metadata: ObjectMeta, template: PodTemplateSpec) -> DaemonSet {
+pub(super) fn daemon_set(
+    fleet: &ResolvedFleet,
+    metadata: ObjectMeta,
+    template: PodTemplateSpec,
+) -> DaemonSet {
     let rolling = RollingUpdateDaemonSet {
         max_surge: Some(IntOrString::Int(1)),
         max_unavailable: Some(IntOrString::Int(0)),

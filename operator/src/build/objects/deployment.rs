@@ -8,7 +8,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{labels, workload};
 use crate::resolve::ResolvedFleet;
 
-pub(super) fn deployment(fleet: &ResolvedFleet, metadata: ObjectMeta, template: PodTemplateSpec) -> Deployment {
+pub(super) fn deployment(
+    fleet: &ResolvedFleet,
+    metadata: ObjectMeta,
+    template: PodTemplateSpec,
+) -> Deployment {
     let rolling = RollingUpdateDeployment {
         max_surge: Some(IntOrString::Int(1)),
         max_unavailable: Some(IntOrString::Int(0)),

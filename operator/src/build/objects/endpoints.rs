@@ -51,7 +51,8 @@ fn data(
 ) -> BTreeMap<String, String> {
     let nodes = listed(nodes);
     let port = fleet.spec.listeners.http.port;
-    let addresses: Vec<String> = nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
+    let addresses: Vec<String> =
+        nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
     let list = ip_list(&key(fleet), &nodes, port, stream.spec.limits.max_body_bytes.bytes());
     [
         ("SLUICE_URL", url(fleet)),

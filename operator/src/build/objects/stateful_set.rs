@@ -9,7 +9,11 @@ use crate::resolve::ResolvedFleet;
 
 /// It has no surge: each pod leaves before its successor comes. Nodes don't depend on one another, so they
 /// start and end together.
-pub(super) fn stateful_set(fleet: &ResolvedFleet, metadata: ObjectMeta, template: PodTemplateSpec) -> StatefulSet {
+pub(super) fn stateful_set(
+    fleet: &ResolvedFleet,
+    metadata: ObjectMeta,
+    template: PodTemplateSpec,
+) -> StatefulSet {
     StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {

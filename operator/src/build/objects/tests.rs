@@ -409,7 +409,8 @@ fn equal_fleets_give_equal_objects() {
 
 #[test]
 fn a_workload_with_the_operators_image_says_so_and_one_with_its_own_does_not() {
-    let mark = |fields: Value| workload(&with(&fields))["metadata"]["annotations"].get(DEFAULT_IMAGE).cloned();
+    let mark =
+        |fields: Value| workload(&with(&fields))["metadata"]["annotations"].get(DEFAULT_IMAGE).cloned();
     assert_eq!(mark(json!({})), Some(json!("sluice-proxy:1")));
     assert_eq!(mark(json!({"image": "mine:1"})), None);
 }
