@@ -20,6 +20,8 @@ pub struct Entry {
     pub stage: String,
     /// Who asked, such as `system:serviceaccount:<namespace>:<name>`.
     pub user: String,
+    /// Name of the pod that asked, where a pod's token says so.
+    pub pod: String,
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`.
     pub verb: String,
     /// The resource's group; empty for the core.
@@ -55,6 +57,7 @@ impl Entry {
         Self {
             stage: text("/stage"),
             user: text("/user/username"),
+            pod: text("/user/extra/authentication.kubernetes.io~1pod-name/0"),
             verb: text("/verb"),
             group: text("/objectRef/apiGroup"),
             resource: text("/objectRef/resource"),

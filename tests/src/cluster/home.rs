@@ -116,8 +116,7 @@ fn script(name: &str) -> PathBuf {
     paths::repository().join("tests/cluster").join(name)
 }
 
-/// What images are made of: whatever of it is built.
-fn binaries() -> Vec<PathBuf> {
-    let names = ["sluice-operator", "sluice-proxy", "sluice"];
-    names.map(paths::target).into_iter().filter(|binary| binary.exists()).collect()
+/// What images are made of.
+fn binaries() -> [PathBuf; 3] {
+    ["sluice-operator", "sluice-proxy", "sluice"].map(paths::binary)
 }

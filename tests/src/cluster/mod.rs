@@ -9,6 +9,7 @@ mod definitions;
 mod home;
 mod kafka;
 mod namespace;
+pub mod product;
 mod turn;
 
 pub use audit::{Entry, Mark};

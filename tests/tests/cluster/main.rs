@@ -11,3 +11,11 @@ mod ending;
 mod images;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod healing;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod quickstart;
+#[cfg(test)]
+mod scale;

@@ -1,0 +1,137 @@
+//! The product on the cluster: its chart, installed once for all suites, and what tests ask of it.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Cluster, KAFKA_SERVICE, Namespace, eventually};
+use crate::http::{Answer, report, try_exchange};
+use crate::paths;
+
+/// Where the operator and the default fleet are.
+pub const SYSTEM: &str = "sluice-system";
+/// Name of the Helm release.
+pub const RELEASE: &str = "sluice";
+/// How long a stream may take from being applied to its first report: the kubelet looks at ConfigMaps once a
+/// minute, plus its cache's age.
+pub const KUBELET: Duration = Duration::from_secs(120);
+
+static INSTALLED: Mutex<bool> = Mutex::new(false);
+
+impl Cluster {
+    /// Installs the product if no test did so before.
+    ///
+    /// # Panics
+    /// When it does not install.
+    pub fn install(&self) {
+        // A test that failed while installing leaves it to the next to say why.
+        let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*installed {
+            self.helm_install(&[]);
+            *installed = true;
+        }
+    }
+
+    /// Installs or upgrades the release with further arguments, and waits until it is there.
+    ///
+    /// # Panics
+    /// When it does not install.
+    pub fn helm_install(&self, more: &[&str]) {
+        let chart = paths::repository().join("charts/sluice");
+        let chart = chart.to_str().expect("UTF-8");
+        let kafka = format!("defaultFleet.kafka.bootstrapServers={KAFKA_SERVICE}");
+        let arguments = ["upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace"];
+        let values = ["--set", "image.registry=test.local", "--set", &kafka, "--wait", "--timeout", "3m"];
+        self.helm(&[&arguments[..], &values[..], more].concat());
+    }
+}
+
+impl Namespace<'_> {
+    /// An object as JSON.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn get(&self, object: &str) -> Value {
+        self.try_get(object).unwrap_or_else(|| panic!("no {object} in {}", self.name()))
+    }
+
+    /// An object as JSON, if it is there.
+    ///
+    /// # Panics
+    /// When kubectl prints no JSON.
+    #[must_use]
+    pub fn try_get(&self, object: &str) -> Option<Value> {
+        let text = self.try_kubectl(&["get", object, "-o", "json", "--ignore-not-found"]).ok()?;
+        (!text.trim().is_empty()).then(|| serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// Status, reason and message of a condition; empty where there is none.
+    #[must_use]
+    pub fn condition(&self, object: &str, kind: &str) -> (String, String, String) {
+        self.try_get(object).map(|object| condition(&object, kind)).unwrap_or_default()
+    }
+
+    /// Waits until a condition has a status and a reason, and gives its message.
+    ///
+    /// # Panics
+    /// When it has not within `within`.
+    pub fn until_condition(&self, object: &str, kind: &str, status: &str, reason: &str, within: Duration) -> String {
+        let what = format!("{object} to have {kind}={status}, {reason}");
+        eventually(&what, within, || {
+            let seen = self.condition(object, kind);
+            if seen.0 == status && seen.1 == reason { Ok(seen.2) } else { Err(format!("{seen:?}")) }
+        })
+    }
+
+    /// Waits until a stream is ready.
+    ///
+    /// # Panics
+    /// When it is not within [`KUBELET`].
+    pub fn until_ready(&self, stream: &str) {
+        self.wait(&format!("datastream/{stream}"), "Ready", KUBELET);
+    }
+
+    /// `host:port` of a Service by its cluster address, which tests reach as pods do.
+    ///
+    /// # Panics
+    /// When there is no such Service.
+    #[must_use]
+    pub fn service(&self, name: &str) -> String {
+        address(&self.get(&format!("service/{name}")))
+    }
+}
+
+/// Status, reason and message of a condition; empty where there is none.
+#[must_use]
+pub fn condition(object: &Value, kind: &str) -> (String, String, String) {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    let text = |field: &str| {
+        let value = found.and_then(|condition| condition[field].as_str());
+        value.unwrap_or_default().to_owned()
+    };
+    (text("status"), text("reason"), text("message"))
+}
+
+/// `host:port` of a Service's cluster address.
+///
+/// # Panics
+/// When it has none.
+#[must_use]
+pub fn address(service: &Value) -> String {
+    let ip = service.pointer("/spec/clusterIP").and_then(Value::as_str).expect("an address");
+    let port = service.pointer("/spec/ports/0/port").expect("a port");
+    format!("{ip}:{port}")
+}
+
+/// Sends one report, and gives its answer's code or what was wrong.
+///
+/// # Errors
+/// No answer, or no success.
+pub fn try_report(address: &str, group_id: &str, stream_id: &str, body: &str) -> Result<(), String> {
+    let answer = try_exchange(address, &report(group_id, stream_id, body), Duration::from_secs(15));
+    let answer: Answer = answer.ok_or("no answer")?;
+    if answer.lenient_code().as_deref() == Some("0") { Ok(()) } else { Err(answer.text().to_owned()) }
+}

@@ -1,0 +1,208 @@
+//! What breaks heals by itself: objects that are removed, operators that die, an API server that restarts.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
+use sluice_tests::cluster::{Cluster, Entry, Mark, Namespace, eventually};
+
+use super::manifests::{fleet, stream};
+
+const SOON: Duration = Duration::from_secs(60);
+const OPERATOR: &str = "system:serviceaccount:sluice-system:sluice-operator";
+const OPERATOR_PODS: &str = "app.kubernetes.io/name=sluice-operator";
+const CHILDREN: &str = "configmaps,services,deployments,poddisruptionbudgets,serviceaccounts";
+const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
+
+/// Names of the operator's objects in a namespace.
+fn objects(namespace: &Namespace<'_>) -> BTreeSet<String> {
+    let names = namespace.kubectl(&["get", CHILDREN, "-l", OURS, "-o", "name"]);
+    names.lines().map(str::to_owned).collect()
+}
+
+/// A pod, and since when it leads.
+fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
+    let place = "-o=jsonpath={.spec.holderIdentity} {.spec.acquireTime}";
+    let text = cluster.try_kubectl(&["-n", SYSTEM, "get", "lease/sluice-operator", place]).ok()?;
+    let (holder, acquired) = text.split_once(' ')?;
+    (!holder.is_empty()).then(|| (holder.to_owned(), acquired.parse().expect("a time")))
+}
+
+fn leader(cluster: &Cluster) -> String {
+    eventually("a leader", SOON, || lease(cluster).ok_or_else(|| "none".to_owned())).0
+}
+
+fn another_leader(cluster: &Cluster, former: &str) -> String {
+    eventually("another leader", SOON, || {
+        lease(cluster).map(|lease| lease.0).filter(|holder| holder != former).ok_or_else(|| "the former".to_owned())
+    })
+}
+
+/// Writes of the operator to anything but its lease and Events.
+fn writes(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    entries.iter().filter(|entry| {
+        entry.user == OPERATOR && entry.is_write() && !["leases", "events"].contains(&&*entry.resource)
+    })
+}
+
+/// What the holder that there is now did not write itself since it acquired the lease; it must have written.
+fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {
+    let (holder, acquired) = lease(cluster).expect("a holder");
+    let entries = cluster.audit_since(mark);
+    let late: Vec<_> =
+        writes(&entries).filter(|entry| entry.received > acquired && entry.pod != holder).collect();
+    assert!(late.is_empty(), "written by a former holder after {acquired}: {late:#?}");
+    assert!(writes(&entries).any(|entry| entry.pod == holder), "the new holder wrote nothing");
+}
+
+fn all_accepted(cluster: &Cluster, space: &Namespace<'_>, count: usize) {
+    for number in 0..count {
+        space.until_condition(&format!("ds/s{number}"), "Accepted", "True", "Accepted", SOON);
+    }
+    eventually("every stream's endpoints", SOON, || {
+        let made = objects(space).iter().filter(|name| name.ends_with("-endpoints")).count();
+        if made == count { Ok(()) } else { Err(format!("{made} of {count}")) }
+    });
+    drop(cluster.client());
+}
+
+#[test]
+fn whatever_is_removed_comes_back() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("heal");
+    space.apply(&(fleet("edge", 1) + &stream("a", "edge") + &stream("b", "edge")));
+    space.until_ready("a");
+    space.until_ready("b");
+    let before = objects(&space);
+    assert!(before.len() >= 7, "{before:?}");
+    let end = Instant::now() + Duration::from_secs(60);
+    let (mut removed, mut next) = (0, 7_usize);
+    while Instant::now() < end {
+        let now: Vec<String> = objects(&space).into_iter().collect();
+        if !now.is_empty() {
+            // Any order will do, as long as it wanders.
+            next = next.wrapping_mul(1_103_515_245).wrapping_add(12_345) % (1 << 31);
+            space.kubectl(&["delete", &now[next / 7 % now.len()], "--ignore-not-found", "--wait=false"]);
+            removed += 1;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    println!("removed {removed} objects in a minute");
+    assert!(removed > 30, "{removed}");
+    eventually("all objects to be back", SOON, || {
+        let now = objects(&space);
+        let missing: Vec<_> = before.difference(&now).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
+    });
+    let service = space.service("sluice-edge");
+    eventually("a report after all that", KUBELET, || try_report(&service, space.name(), "a", "after"));
+}
+
+#[test]
+fn another_operator_takes_over_and_nothing_is_missed() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("lead");
+    space.apply(&fleet("edge", 1));
+    let former = leader(&cluster);
+    let mark = cluster.audit_mark();
+    for number in 0..20 {
+        space.apply(&stream(&format!("s{number}"), "edge"));
+        if number == 7 {
+            cluster.kubectl(&["-n", SYSTEM, "delete", "pod", &former, "--grace-period=0", "--force"]);
+        }
+    }
+    let began = Instant::now();
+    let new = another_leader(&cluster, &former);
+    println!("{former} was killed; {new} leads {:.1} s later", began.elapsed().as_secs_f64());
+    all_accepted(&cluster, &space, 20);
+    only_the_holder_wrote(&cluster, mark);
+}
+
+#[test]
+fn a_leader_that_stood_still_writes_nothing_when_it_goes_on() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("still");
+    space.apply(&fleet("edge", 1));
+    let former = leader(&cluster);
+    let mark = cluster.audit_mark();
+    cluster.signal_pod(SYSTEM, &former, "STOP");
+    for number in 0..10 {
+        space.apply(&stream(&format!("s{number}"), "edge"));
+    }
+    another_leader(&cluster, &former);
+    cluster.signal_pod(SYSTEM, &former, "CONT");
+    all_accepted(&cluster, &space, 10);
+    only_the_holder_wrote(&cluster, mark);
+}
+
+#[test]
+fn an_api_server_that_restarts_is_taken_up_again() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("apiserver");
+    space.apply(&(fleet("edge", 1) + &stream("before", "edge")));
+    space.until_ready("before");
+    let service = space.service("sluice-edge");
+    cluster.restart_api_server("KILL");
+    try_report(&service, space.name(), "before", "meanwhile").expect("proxies need no API server");
+    space.apply(&stream("after", "edge"));
+    space.until_ready("after");
+    try_report(&service, space.name(), "after", "after").expect("a report");
+}
+
+#[test]
+fn proxies_restart_and_serve_without_an_operator() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("static");
+    space.apply(&(fleet("edge", 1) + &stream("a", "edge")));
+    space.until_ready("a");
+    let service = space.service("sluice-edge");
+    cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
+    cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"]);
+    space.kubectl(&["delete", "pod", "-l", "sluice.dev/fleet=edge", "--grace-period=0", "--force"]);
+    eventually("a report to a proxy that started without an operator", SOON, || {
+        try_report(&service, space.name(), "a", "alone")
+    });
+    cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=2"]);
+    cluster.kubectl(&["-n", SYSTEM, "rollout", "status", "deployment/sluice-operator", "--timeout=90s"]);
+}
+
+#[test]
+fn an_operator_that_starts_again_writes_nothing() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("cold");
+    space.apply(&(fleet("edge", 1) + &stream("a", "edge") + &stream("b", "edge")));
+    space.until_ready("a");
+    space.until_ready("b");
+    until_quiet(&cluster);
+    let former = leader(&cluster);
+    let mark = cluster.audit_mark();
+    cluster.kubectl(&["-n", SYSTEM, "delete", "pod", "-l", OPERATOR_PODS]);
+    another_leader(&cluster, &former);
+    // Once it answers a change it has looked at everything.
+    space.apply(&stream("c", "edge"));
+    space.until_condition("ds/c", "Accepted", "True", "Accepted", SOON);
+    let entries = cluster.audit_since(mark);
+    // The fleet's configuration and status hold the new stream too.
+    let needed = |entry: &&Entry| {
+        entry.namespace == space.name() && (entry.name.starts_with("edge") || entry.name.starts_with('c'))
+    };
+    let needless: Vec<_> = writes(&entries).filter(|entry| !needed(entry)).collect();
+    assert!(needless.is_empty(), "written without need: {needless:#?}");
+}
+
+/// Waits until the operator has written nothing for some seconds.
+fn until_quiet(cluster: &Cluster) {
+    eventually("the operator to be quiet", Duration::from_secs(120), || {
+        let mark = cluster.audit_mark();
+        std::thread::sleep(Duration::from_secs(4));
+        let entries = cluster.audit_since(mark);
+        let last = writes(&entries).last().map(|entry| format!("{entry:?}"));
+        last.map_or(Ok(()), Err)
+    });
+}

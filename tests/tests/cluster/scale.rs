@@ -1,0 +1,89 @@
+//! A thousand streams on twenty fleets: they converge, and once they have, nothing more is written.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use sluice_tests::cluster::product::{SYSTEM, try_report};
+use sluice_tests::cluster::{Cluster, eventually};
+
+use super::manifests::fleet;
+use super::operator::{writes, until_quiet};
+
+const FLEETS: usize = 20;
+const STREAMS: usize = 1_000;
+/// On two cores that everything else runs on as well; the time itself is printed.
+const LONGEST: Duration = Duration::from_secs(400);
+
+/// All streams share one topic, so that the test's time is not the broker's.
+fn streams(topic: &str) -> String {
+    let mut text = String::new();
+    for number in 0..STREAMS {
+        let fleet = number % FLEETS;
+        write!(
+            text,
+            "
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {{name: s{number}}}
+spec:
+  groupId: g{fleet}
+  fleet: {{name: f{fleet}}}
+  sink: {{topic: {topic}}}
+---
+"
+        )
+        .expect("a string takes all");
+    }
+    text
+}
+
+fn memory(cluster: &Cluster) -> String {
+    let pods = ["-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=sluice-operator", "-o", "name"];
+    let mut all = String::new();
+    for pod in cluster.kubectl(&pods).lines() {
+        let kib = cluster.resident_kib(SYSTEM, pod.trim_start_matches("pod/"));
+        write!(all, "{} MiB ", kib / 1_024).expect("a string takes all");
+    }
+    all
+}
+
+#[test]
+fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("scale");
+    let topic = sluice_tests::kafka::topics::unique_name("scale");
+    sluice_tests::kafka::topics::create(sluice_tests::cluster::KAFKA, &topic, 1, &[]);
+    let fleets: String = (0..FLEETS).map(|number| fleet(&format!("f{number}"), 1)).collect();
+    let mark = cluster.audit_mark();
+    let began = Instant::now();
+    space.apply(&fleets);
+    space.apply(&streams(&topic));
+    println!("applied after {:.1} s", began.elapsed().as_secs_f64());
+    let ready = || {
+        let states = "-o=jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
+        let states = space.kubectl(&["get", "ds", states]);
+        let ready = states.lines().filter(|state| *state == "True").count();
+        if ready == STREAMS { Ok(()) } else { Err(format!("{ready} ready")) }
+    };
+    eventually("every stream to be ready", LONGEST, ready);
+    let took = began.elapsed();
+    let entries = cluster.audit_since(mark);
+    let written = writes(&entries).count();
+    println!(
+        "{STREAMS} streams on {FLEETS} fleets: ready after {:.1} s, {:.2} writes a stream, operators {}",
+        took.as_secs_f64(),
+        written as f64 / STREAMS as f64,
+        memory(&cluster)
+    );
+    try_report(&space.service("sluice-f7"), "g7", "s7", "one of many").expect("a report");
+
+    until_quiet(&cluster);
+    let mark = cluster.audit_mark();
+    cluster.restart_api_server("TERM");
+    // Every watch is begun again, and everything is listed again where that is not possible.
+    std::thread::sleep(Duration::from_secs(10));
+    let needless: Vec<_> = cluster.audit_since(mark);
+    let needless: Vec<_> = writes(&needless).collect();
+    assert!(needless.is_empty(), "written without need: {needless:#?}");
+}
