@@ -10,6 +10,7 @@
 //! | [`resolve`] | checks objects against each other | all resources | fleets with their streams |
 //! | [`build`] | makes a fleet's configuration | a fleet | a document |
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
+//! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
@@ -20,6 +21,7 @@ pub mod observe;
 pub mod problem;
 pub mod publish;
 pub mod resolve;
+pub mod status;
 pub mod validate;
 pub mod watch;
 
