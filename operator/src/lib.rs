@@ -12,6 +12,7 @@
 //! | [`build::objects`] | makes what runs and serves it | a fleet | Kubernetes objects |
 //! | [`apply`] | writes what is not as wanted | objects, wanted and live | requests |
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
+//! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.

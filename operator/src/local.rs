@@ -13,6 +13,8 @@ use crate::{ObjectRef, Problem, Reason};
 pub struct Local {
     validator: Validator,
     good: BTreeMap<ObjectRef, Validated>,
+    /// Fleets that are good and have no port, so nothing of them is in effect yet.
+    idle: BTreeSet<ObjectRef>,
 }
 
 impl Local {
@@ -21,7 +23,7 @@ impl Local {
     /// # Errors
     /// A mistake in the product.
     pub fn new() -> Result<Self, Error> {
-        Ok(Self { validator: Validator::new()?, good: BTreeMap::new() })
+        Ok(Self { validator: Validator::new()?, good: BTreeMap::new(), idle: BTreeSet::new() })
     }
 
     /// Takes all that is written now. An object that is broken stays in effect as it was last; one that is
@@ -42,12 +44,16 @@ impl Local {
         let written: BTreeSet<&ObjectRef> = first.into_keys().collect();
         self.good.retain(|id, _| written.contains(id));
         let mut resolution = self.resolve(&order);
+        let idle = resolution.problems.iter().filter(|problem| problem.reason == Reason::PortTaken);
+        self.idle = idle.filter_map(|problem| problem.object.clone()).collect();
         problems.append(&mut resolution.problems);
         Resolution { problems, ..resolution }
     }
 
     fn take(&mut self, source: &Source) -> Vec<Problem> {
-        let old = self.good.get(&source.id).map(|good| &good.json);
+        // Who is told to choose another port must be able to.
+        let past = self.good.get(&source.id).filter(|_| !self.idle.contains(&source.id));
+        let old = past.map(|good| &good.json);
         match self.validator.check(source.id.kind, &source.id.namespace, &source.value, old) {
             Ok(validated) => {
                 self.good.insert(source.id.clone(), validated);

@@ -33,7 +33,6 @@ pub(super) struct Supervisor {
 
 #[derive(Debug)]
 struct Running {
-    port: u16,
     grace: Duration,
     phase: watch::Sender<Phase>,
     task: JoinHandle<()>,
@@ -63,16 +62,12 @@ impl Supervisor {
         holder::trouble(SocketAddr::new(self.place.host, port))
     }
 
-    /// Has a proxy run for `fleet` on `port`. One on another port leaves first. `grace` is how long it may
-    /// take to finish when it is to leave.
+    /// Has a proxy run for `fleet` on `port`, which stays the same as long as the fleet is there. `grace` is how
+    /// long it may take to finish when it is to leave.
     pub(super) fn keep(&mut self, fleet: &FleetKey, port: u16, config: PathBuf, grace: Duration) {
         self.leaving.retain(|_, leaving| !leaving.task.is_finished());
         match self.running.get_mut(fleet) {
-            Some(running) if running.port == port => running.grace = grace,
-            Some(_) => {
-                self.retire(fleet);
-                self.start(fleet, port, config, grace);
-            }
+            Some(running) => running.grace = grace,
             None => self.start(fleet, port, config, grace),
         }
     }
@@ -119,6 +114,6 @@ impl Supervisor {
         };
         let runner = Runner { fleet: fleet.clone(), spec, phase: told, events: self.events.clone() };
         let task = tokio::spawn(runner.run(previous));
-        self.running.insert(fleet.clone(), Running { port, grace, phase, task, before });
+        self.running.insert(fleet.clone(), Running { grace, phase, task, before });
     }
 }

@@ -100,3 +100,37 @@ fn an_object_that_is_written_twice_counts_as_it_stands_first() {
     );
     assert_eq!(resolution.fleets[0].streams[0].group_id, "first");
 }
+
+fn fleet_on(name: &str, port: u16) -> Source {
+    let spec = json!({"sinks": [{"name": "local", "file": {}}], "listeners": {"http": {"port": port}}});
+    source(&format!("{name}.yaml"), Kind::ProxyFleet, name, &spec)
+}
+
+fn ports(resolution: &Resolution) -> Vec<u16> {
+    resolution.fleets.iter().map(|fleet| fleet.spec.listeners.http.port).collect()
+}
+
+#[test]
+fn a_fleets_port_stays_what_it_was() {
+    let mut local = Local::new().unwrap();
+    local.apply(&written(&[fleet_on("a", 1)]));
+    let changed = local.apply(&written(&[fleet_on("a", 2)]));
+    assert_eq!(ports(&changed), [1]);
+    assert!(
+        lines(&changed)[0].contains("spec.listeners.http.port: the port can't be changed"),
+        "{changed:?}"
+    );
+    local.apply(&written(&[]));
+    assert_eq!(ports(&local.apply(&written(&[fleet_on("a", 2)]))), [2], "a new fleet has no past");
+}
+
+#[test]
+fn a_fleet_that_never_had_its_port_may_choose_another() {
+    let mut local = Local::new().unwrap();
+    let taken = local.apply(&written(&[fleet_on("a", 1), fleet_on("b", 1)]));
+    assert_eq!((ports(&taken), taken.problems[0].reason), (vec![1], Reason::PortTaken));
+    let chosen = local.apply(&written(&[fleet_on("a", 1), fleet_on("b", 2)]));
+    assert_eq!((ports(&chosen), lines(&chosen)), (vec![1, 2], Vec::new()));
+    let changed = local.apply(&written(&[fleet_on("a", 1), fleet_on("b", 3)]));
+    assert_eq!(ports(&changed), [1, 2], "from then on it has one");
+}

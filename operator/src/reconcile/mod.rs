@@ -5,7 +5,7 @@ mod plan;
 mod queue;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use sluice_wire::status::NodeStatus;
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::ObjectRef;
 use crate::apply::{About, Outcome, SendError, Sender, Write};
 use crate::build::objects::Context;
 use crate::lead::Term;
@@ -47,6 +48,8 @@ pub(crate) struct Memory {
     kept: BTreeMap<crate::watch::cluster::ChildKey, (String, u64)>,
     /// Fleets whose configuration did not fit: by the digest of all streams, how many did.
     fits: BTreeMap<FleetKey, (String, usize)>,
+    /// The streams that had no place then.
+    full: BTreeMap<FleetKey, BTreeSet<ObjectRef>>,
 }
 
 impl Memory {

@@ -87,6 +87,7 @@ impl Memory {
         self.faults.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.publish.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.fits.retain(|fleet, _| store.fleets.contains_key(fleet));
+        self.full.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.kept.retain(|key, _| store.children.contains_key(key));
     }
 }

@@ -17,10 +17,8 @@ impl Resolution {
         let Some(full) = self.fleets.iter_mut().find(|resolved| resolved.is(fleet)) else { return };
         full.streams.retain(|stream| !is_one(stream));
         let message = format!(
-            "the configuration of ProxyFleet {}/{} is full with {} streams; attach to another fleet",
-            fleet.0,
-            fleet.1,
-            full.streams.len()
+            "the configuration of ProxyFleet {}/{} has no room for another stream; attach to another fleet",
+            fleet.0, fleet.1
         );
         let refusal = Refusal { field: "spec.fleet", reason: Reason::FleetFull, message };
         let mut turned: Turned = std::mem::take(&mut full.refused).into_iter().filter_map(known).collect();

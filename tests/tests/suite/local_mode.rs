@@ -139,6 +139,22 @@ fn a_mistake_that_is_removed_is_told_as_gone_and_one_that_is_mended_as_fixed() {
     wait::until("that it is fixed", AT_ONCE, || says("fixed: "));
 }
 
+#[test]
+fn a_changed_port_is_refused_and_the_old_one_stays() {
+    let dev = Dev::on_the_example(&[]);
+    let _ = try_it(&dev);
+    let file = dev.yaml("fleet.yaml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let port = dev.http().rsplit(':').next().unwrap().to_owned();
+    std::fs::write(&file, before.replace(&port, "46999")).unwrap();
+    let says =
+        |words: &str| lines_about(&dev, "fleet.yaml: ProxyFleet").iter().any(|line| line.contains(words));
+    wait::until("the mistake", AT_ONCE, || says("spec.listeners.http.port: the port can't be changed"));
+    let _ = try_it(&dev);
+    std::fs::write(&file, before).unwrap();
+    wait::until("that it is fixed", AT_ONCE, || says("fixed: "));
+}
+
 fn lines_about(dev: &Dev, words: &str) -> Vec<String> {
     dev.printed().lines().filter(|line| line.contains(words)).map(ToOwned::to_owned).collect()
 }

@@ -12,35 +12,49 @@ use crate::build::objects::{Owner, labels};
 use crate::publish::cluster::{Frame, Published, publication};
 use crate::publish::parts::EncodeError;
 use crate::reconcile::Memory;
-use crate::resolve::{Decision, Refusal, ResolvedFleet, ResolvedStream};
+use crate::resolve::{FleetKey, ResolvedFleet, ResolvedStream};
 use crate::watch::cluster::child::digest;
-use crate::{ObjectRef, Reason};
+use crate::ObjectRef;
 
 pub(super) fn plan(round: &mut Round<'_>, memory: &mut Memory, plan: &mut Plan) {
-    let mut full = BTreeSet::new();
-    let fleets = std::mem::take(&mut round.resolution.fleets);
-    for resolved in &fleets {
-        if round.is_paused(&resolved.key()) {
+    let mut full = Vec::new();
+    for resolved in &round.resolution.fleets {
+        let key = resolved.key();
+        if round.is_paused(&key) {
             continue;
         }
-        if let Some(due) = memory.publish.get(&resolved.key()).filter(|due| **due > round.now) {
+        if let Some(due) = memory.publish.get(&key).filter(|due| **due > round.now) {
             plan.again = Some(plan.again.map_or(*due, |again| again.min(*due)));
+            full.push((key.clone(), memory.turned_away(&key)));
             continue;
         }
-        full.extend(one(round, memory, plan, resolved));
+        let streams = one(round, memory, plan, resolved);
+        full.push((key, streams));
     }
-    round.resolution.fleets = fleets;
-    for decision in &mut round.resolution.streams {
-        if full.contains(&decision.stream) {
-            refuse(decision);
+    for (fleet, streams) in full.into_iter().filter(|(_, streams)| !streams.is_empty()) {
+        round.resolution.turn_away(&fleet, &streams);
+    }
+}
+
+impl Memory {
+    /// The streams that had no place when the fleet's configuration was looked at last.
+    fn turned_away(&self, fleet: &FleetKey) -> BTreeSet<ObjectRef> {
+        self.full.get(fleet).cloned().unwrap_or_default()
+    }
+
+    fn note_fit(&mut self, fleet: &FleetKey, beyond: &BTreeSet<ObjectRef>) {
+        if beyond.is_empty() {
+            self.full.remove(fleet);
+        } else {
+            self.full.insert(fleet.clone(), beyond.clone());
         }
     }
 }
 
 /// Publishes one fleet's configuration if need be, and gives the streams that it does not hold.
-fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &ResolvedFleet) -> Vec<ObjectRef> {
+fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &ResolvedFleet) -> BTreeSet<ObjectRef> {
     let key = resolved.key();
-    let Some(fleet) = round.fleet(&key) else { return Vec::new() };
+    let Some(fleet) = round.fleet(&key) else { return BTreeSet::new() };
     let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
     let published = Published::read(|key| round.store.children.get(key), &key, uid);
     let labels = labels::fleet(&key.1);
@@ -62,7 +76,9 @@ fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &Resol
         Ok(publication) => plan.writes.extend(publication.map(Write::Publish)),
         Err(error) => tracing::error!(fleet = ?key, %error, "the fleet's configuration can't be written"),
     }
-    order.beyond(count)
+    let beyond = order.beyond(count);
+    memory.note_fit(&key, &beyond);
+    beyond
 }
 
 /// What of the configuration can be published, and how many streams it then holds: all, unless that proves too
@@ -118,7 +134,7 @@ impl<'a> Order<'a> {
         streams
     }
 
-    fn beyond(&self, count: usize) -> Vec<ObjectRef> {
+    fn beyond(&self, count: usize) -> BTreeSet<ObjectRef> {
         let reference = |stream: &&ResolvedStream| ObjectRef {
             kind: sluice_crds::Kind::DataStream,
             namespace: stream.namespace.clone(),
@@ -126,17 +142,4 @@ impl<'a> Order<'a> {
         };
         self.0.iter().skip(count).map(reference).collect()
     }
-}
-
-fn refuse(decision: &mut Decision) {
-    let fleet = decision.moving_to.take().or_else(|| decision.fleet.clone()).unwrap_or_default();
-    decision.refusal = Some(Refusal {
-        field: "spec.fleet",
-        reason: Reason::FleetFull,
-        message: format!(
-            "the configuration of ProxyFleet {}/{} holds no further stream; attach to another fleet",
-            fleet.0, fleet.1
-        ),
-    });
-    decision.fleet = None;
 }

@@ -30,7 +30,7 @@ fn a_stream_without_room_is_refused_and_counted() {
         (
             "spec.fleet",
             Reason::FleetFull,
-            "the configuration of ProxyFleet data/a is full with 1 streams; attach to another fleet"
+            "the configuration of ProxyFleet data/a has no room for another stream; attach to another fleet"
         )
     );
     assert_eq!((whereabouts(decision), &decision.topic, &decision.sink), ((None, None), &None, &None));

@@ -1,0 +1,21 @@
+//! What is told back of streams and fleets: statuses with conditions, and Events when these change.
+//! It is pure: it writes nothing and decides nothing but the words.
+//!
+//! Every condition and reason is declared in [`reason`] and explained in `docs/conditions.md`.
+
+mod applied;
+mod condition;
+mod event;
+mod fleet;
+mod nodes;
+pub mod reason;
+mod sink;
+mod stream;
+
+pub use event::{Event, events};
+pub use fleet::fleet;
+pub use reason::{Row, Status, Tell, table};
+pub use stream::stream;
+
+#[cfg(test)]
+mod tests;

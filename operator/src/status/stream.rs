@@ -1,0 +1,124 @@
+//! What a `DataStream` is told: its ids in effect, where it is served, and its conditions.
+//! It looks at one stream, its decision and its fleets' nodes.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use sluice_crds::{DataStream, DataStreamStatus};
+
+use super::condition::{self, Told};
+use super::nodes::Nodes;
+use super::reason::{Accepted, Durability, Programmed, Ready, Reason, SinkReady, Status};
+use super::{applied, sink};
+use crate::observe::FleetView;
+use crate::resolve::{Decision, FleetKey};
+
+/// What conditions of a stream that a fleet serves are worked out from.
+pub(super) struct Served<'a> {
+    pub(super) decision: &'a Decision,
+    pub(super) generation: i64,
+    pub(super) key: &'a FleetKey,
+    pub(super) fleet: &'a FleetView,
+    pub(super) nodes: Nodes<'a>,
+    /// What was told before of the same generation on the same fleet.
+    pub(super) before: &'a [Condition],
+}
+
+impl Served<'_> {
+    /// What was told before, for as long as a node that has not been asked may still say the same.
+    pub(super) fn again<R: Reason>(&self) -> Option<Told> {
+        let before = condition::find(self.before, R::CONDITION).filter(|_| self.nodes.is_partial())?;
+        (before.observed_generation == Some(self.generation)).then(|| Told::again::<R>(before))
+    }
+
+    pub(super) fn fleet_name(&self) -> String {
+        name(self.key)
+    }
+}
+
+/// The status of `stream` by what was decided of it. `fleet` is what is seen of the fleet that serves it, `target`
+/// of the one it moves to; `url` is where producers report to. A status that says what it said before is equal to
+/// it.
+#[must_use]
+pub fn stream(
+    stream: &DataStream,
+    decision: &Decision,
+    fleet: Option<&FleetView>,
+    target: Option<&FleetView>,
+    url: Option<String>,
+    now: &Time,
+) -> DataStreamStatus {
+    let generation = stream.metadata.generation;
+    let before = stream.status.as_ref();
+    let mut told = vec![accepted(decision)];
+    match &decision.fleet {
+        None => told.extend(nowhere()),
+        Some(key) => {
+            let same = before.filter(|before| before.fleet.as_deref() == Some(name(key).as_str()));
+            let unseen = FleetView::default();
+            let fleet = fleet.unwrap_or(&unseen);
+            let served = Served {
+                decision,
+                generation: generation.unwrap_or(0),
+                key,
+                fleet,
+                nodes: Nodes::of(fleet),
+                before: same.map(|before| before.conditions.as_slice()).unwrap_or_default(),
+            };
+            told.push(applied::programmed(&served, target));
+            told.push(sink::ready(&served));
+            told.extend(sink::durability(&served));
+        }
+    }
+    told.push(ready(stream, &told));
+    let conditions = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
+    DataStreamStatus {
+        observed_generation: generation,
+        conditions: condition::conditions(told, conditions, generation, now),
+        group_id: Some(decision.group_id.clone()),
+        stream_id: Some(decision.stream_id.clone()),
+        topic: decision.topic.clone(),
+        fleet: decision.fleet.as_ref().map(name),
+        url: url.filter(|_| decision.fleet.is_some()),
+    }
+}
+
+/// A fleet as people are told.
+pub(super) fn name((namespace, name): &FleetKey) -> String {
+    format!("{namespace}/{name}")
+}
+
+fn accepted(decision: &Decision) -> Told {
+    match (&decision.refusal, &decision.fleet) {
+        (Some(refusal), _) => {
+            let message = format!("{}: {}", refusal.field, refusal.message);
+            Told::new(Accepted::Refused(refusal.reason), message)
+        }
+        (None, Some(key)) => Told::new(Accepted::Accepted, format!("ProxyFleet {} serves it", name(key))),
+        (None, None) => Told::new(Accepted::Accepted, "a fleet will serve it"),
+    }
+}
+
+/// The conditions of a stream that no fleet serves.
+fn nowhere() -> [Told; 3] {
+    let message = "no fleet serves it; Accepted says why";
+    [
+        Told::new(Programmed::NotAccepted, message),
+        Told::new(SinkReady::NotAccepted, message),
+        Told::new(Durability::NotAccepted, message),
+    ]
+}
+
+/// All but Durability in one: the first that does not hold, with its reason and words. Who paused a stream wants no
+/// reports taken; that they are not is what people look here for.
+fn ready(stream: &DataStream, told: &[Told]) -> Told {
+    let counts = |told: &&Told| told.condition != Durability::CONDITION && told.status != Status::True;
+    if let Some(first) = told.iter().find(counts) {
+        return Told { condition: Ready::CONDITION, ..first.clone() };
+    }
+    if stream.spec.paused {
+        return Told::new(
+            Ready::Paused,
+            "spec.paused is true: reports are refused, and what was taken before is delivered; set it to false",
+        );
+    }
+    Told::new(Ready::Ready, "reports are taken")
+}
