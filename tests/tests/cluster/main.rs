@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod ending;
 #[cfg(test)]
 mod images;
