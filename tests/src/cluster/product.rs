@@ -135,3 +135,43 @@ pub fn try_report(address: &str, group_id: &str, stream_id: &str, body: &str) ->
     let answer: Answer = answer.ok_or("no answer")?;
     if answer.lenient_code().as_deref() == Some("0") { Ok(()) } else { Err(answer.text().to_owned()) }
 }
+
+impl Cluster {
+    /// Sends a signal to every process of a pod's containers.
+    ///
+    /// # Panics
+    /// When the pod has none.
+    pub fn signal_pod(&self, namespace: &str, pod: &str, signal: &str) {
+        for pid in self.pod_processes(namespace, pod) {
+            let status = self.command("kill").args([&format!("-{signal}"), &pid]).status();
+            assert!(status.expect("kill runs").success(), "kill -{signal} {pid}");
+        }
+    }
+
+    /// Resident memory of a pod's processes, in KiB.
+    ///
+    /// # Panics
+    /// When the pod has none.
+    #[must_use]
+    pub fn resident_kib(&self, namespace: &str, pod: &str) -> u64 {
+        let of = |pid: String| -> u64 {
+            let output = self.command("grep").args(["VmRSS", &format!("/proc/{pid}/status")]).output();
+            let text = String::from_utf8(output.expect("grep runs").stdout).expect("UTF-8");
+            text.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a size")
+        };
+        self.pod_processes(namespace, pod).into_iter().map(of).sum()
+    }
+
+    /// Ids of the processes of a pod's containers, in the cluster's own numbers.
+    fn pod_processes(&self, namespace: &str, pod: &str) -> Vec<String> {
+        let uid = self.kubectl(&["-n", namespace, "get", "pod", pod, "-o=jsonpath={.metadata.uid}"]);
+        // A pod's cgroup names its uid; the sandbox's own process is called pause.
+        let find = format!(
+            "for p in /proc/[0-9]*; do grep -qs 'pod{uid}' $p/cgroup && [ \"$(cat $p/comm)\" != pause ] && echo ${{p#/proc/}}; done; true"
+        );
+        let output = self.command("sh").args(["-c", &find]).output().expect("sh runs");
+        let pids: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+        assert!(!pids.is_empty(), "no process of {namespace}/{pod}");
+        pids
+    }
+}

@@ -7,10 +7,9 @@ use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Entry, Mark, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
+use super::operator::{PODS, another_leader, leader, lease, until_quiet, writes};
 
 const SOON: Duration = Duration::from_secs(60);
-const OPERATOR: &str = "system:serviceaccount:sluice-system:sluice-operator";
-const OPERATOR_PODS: &str = "app.kubernetes.io/name=sluice-operator";
 const CHILDREN: &str = "configmaps,services,deployments,poddisruptionbudgets,serviceaccounts";
 const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 
@@ -18,31 +17,6 @@ const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 fn objects(namespace: &Namespace<'_>) -> BTreeSet<String> {
     let names = namespace.kubectl(&["get", CHILDREN, "-l", OURS, "-o", "name"]);
     names.lines().map(str::to_owned).collect()
-}
-
-/// A pod, and since when it leads.
-fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
-    let place = "-o=jsonpath={.spec.holderIdentity} {.spec.acquireTime}";
-    let text = cluster.try_kubectl(&["-n", SYSTEM, "get", "lease/sluice-operator", place]).ok()?;
-    let (holder, acquired) = text.split_once(' ')?;
-    (!holder.is_empty()).then(|| (holder.to_owned(), acquired.parse().expect("a time")))
-}
-
-fn leader(cluster: &Cluster) -> String {
-    eventually("a leader", SOON, || lease(cluster).ok_or_else(|| "none".to_owned())).0
-}
-
-fn another_leader(cluster: &Cluster, former: &str) -> String {
-    eventually("another leader", SOON, || {
-        lease(cluster).map(|lease| lease.0).filter(|holder| holder != former).ok_or_else(|| "the former".to_owned())
-    })
-}
-
-/// Writes of the operator to anything but its lease and Events.
-fn writes(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
-    entries.iter().filter(|entry| {
-        entry.user == OPERATOR && entry.is_write() && !["leases", "events"].contains(&&*entry.resource)
-    })
 }
 
 /// What the holder that there is now did not write itself since it acquired the lease; it must have written.
@@ -55,15 +29,14 @@ fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {
     assert!(writes(&entries).any(|entry| entry.pod == holder), "the new holder wrote nothing");
 }
 
-fn all_accepted(cluster: &Cluster, space: &Namespace<'_>, count: usize) {
+fn all_accepted(space: &Namespace<'_>, count: usize) {
     for number in 0..count {
-        space.until_condition(&format!("ds/s{number}"), "Accepted", "True", "Accepted", SOON);
+        space.until_condition(&format!("dstream/s{number}"), "Accepted", "True", "Accepted", SOON);
     }
     eventually("every stream's endpoints", SOON, || {
         let made = objects(space).iter().filter(|name| name.ends_with("-endpoints")).count();
         if made == count { Ok(()) } else { Err(format!("{made} of {count}")) }
     });
-    drop(cluster.client());
 }
 
 #[test]
@@ -116,7 +89,7 @@ fn another_operator_takes_over_and_nothing_is_missed() {
     let began = Instant::now();
     let new = another_leader(&cluster, &former);
     println!("{former} was killed; {new} leads {:.1} s later", began.elapsed().as_secs_f64());
-    all_accepted(&cluster, &space, 20);
+    all_accepted(&space, 20);
     only_the_holder_wrote(&cluster, mark);
 }
 
@@ -134,7 +107,7 @@ fn a_leader_that_stood_still_writes_nothing_when_it_goes_on() {
     }
     another_leader(&cluster, &former);
     cluster.signal_pod(SYSTEM, &former, "CONT");
-    all_accepted(&cluster, &space, 10);
+    all_accepted(&space, 10);
     only_the_holder_wrote(&cluster, mark);
 }
 
@@ -162,7 +135,7 @@ fn proxies_restart_and_serve_without_an_operator() {
     space.until_ready("a");
     let service = space.service("sluice-edge");
     cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
-    cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", OPERATOR_PODS, "--timeout=60s"]);
+    cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", PODS, "--timeout=60s"]);
     space.kubectl(&["delete", "pod", "-l", "sluice.dev/fleet=edge", "--grace-period=0", "--force"]);
     eventually("a report to a proxy that started without an operator", SOON, || {
         try_report(&service, space.name(), "a", "alone")
@@ -182,11 +155,11 @@ fn an_operator_that_starts_again_writes_nothing() {
     until_quiet(&cluster);
     let former = leader(&cluster);
     let mark = cluster.audit_mark();
-    cluster.kubectl(&["-n", SYSTEM, "delete", "pod", "-l", OPERATOR_PODS]);
+    cluster.kubectl(&["-n", SYSTEM, "delete", "pod", "-l", PODS]);
     another_leader(&cluster, &former);
     // Once it answers a change it has looked at everything.
     space.apply(&stream("c", "edge"));
-    space.until_condition("ds/c", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/c", "Accepted", "True", "Accepted", SOON);
     let entries = cluster.audit_since(mark);
     // The fleet's configuration and status hold the new stream too.
     let needed = |entry: &&Entry| {
@@ -194,15 +167,4 @@ fn an_operator_that_starts_again_writes_nothing() {
     };
     let needless: Vec<_> = writes(&entries).filter(|entry| !needed(entry)).collect();
     assert!(needless.is_empty(), "written without need: {needless:#?}");
-}
-
-/// Waits until the operator has written nothing for some seconds.
-fn until_quiet(cluster: &Cluster) {
-    eventually("the operator to be quiet", Duration::from_secs(120), || {
-        let mark = cluster.audit_mark();
-        std::thread::sleep(Duration::from_secs(4));
-        let entries = cluster.audit_since(mark);
-        let last = writes(&entries).last().map(|entry| format!("{entry:?}"));
-        last.map_or(Ok(()), Err)
-    });
 }

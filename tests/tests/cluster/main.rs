@@ -10,13 +10,15 @@ mod documentation;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod healing;
+#[cfg(test)]
 mod images;
+#[cfg(test)]
+mod manifests;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
-mod healing;
-#[cfg(test)]
-mod manifests;
+mod operator;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]

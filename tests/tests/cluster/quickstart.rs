@@ -70,7 +70,7 @@ fn one_stream_applied_is_an_address_to_report_to() {
     let values: Vec<_> = topics::read(KAFKA, &topic).into_iter().map(|record| record.value).collect();
     assert_eq!(values, [&b"order 0"[..], b"order 1", b"order 2"]);
 
-    let listed = shop.kubectl(&["get", "ds"]);
+    let listed = shop.kubectl(&["get", "datastreams"]);
     let (heading, row) = listed.split_once('\n').expect("two lines");
     let words: Vec<&str> = heading.split_whitespace().collect();
     assert_eq!(words, ["NAME", "GROUP", "STREAM", "TOPIC", "READY", "AGE"]);
@@ -91,12 +91,12 @@ fn a_deleted_stream_leaves_nothing_and_its_namespace_goes_at_once() {
     cluster.install();
     let shop = cluster.namespace("gone");
     shop.apply(STREAM);
-    shop.until_condition("ds/orders", "Accepted", "True", "Accepted", SOON);
+    shop.until_condition("dstream/orders", "Accepted", "True", "Accepted", SOON);
     eventually("the endpoints", SOON, || {
         let made = children(&shop);
         if made.contains("configmap/orders-endpoints") { Ok(()) } else { Err(made) }
     });
-    shop.kubectl(&["delete", "ds/orders", "--timeout=30s"]);
+    shop.kubectl(&["delete", "dstream/orders", "--timeout=30s"]);
     eventually("nothing to be left", SOON, || {
         let left = children(&shop);
         if left.is_empty() { Ok(()) } else { Err(left) }

@@ -62,7 +62,7 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     println!("applied after {:.1} s", began.elapsed().as_secs_f64());
     let ready = || {
         let states = "-o=jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
-        let states = space.kubectl(&["get", "ds", states]);
+        let states = space.kubectl(&["get", "datastreams", states]);
         let ready = states.lines().filter(|state| *state == "True").count();
         if ready == STREAMS { Ok(()) } else { Err(format!("{ready} ready")) }
     };
