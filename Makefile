@@ -49,9 +49,11 @@ unit: build ## Only the tests beside the code
 suite: setup-test build ## Only the suites against real parts: Kafka, Kubernetes, released clients, child processes
 	$(CARGO) test --locked --workspace --test suite --test cluster
 
-bench: setup-test ## Measure Sluice beside a bare hyper server, and what one topic in trouble costs the others
+bench: setup-test ## Measure Sluice beside a bare hyper server, what a topic in trouble costs the others, and the operator
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
 	target/release/sluice-bench
+	$(CARGO) build --locked --workspace --all-targets
+	$(CARGO) test --locked --workspace --test cluster scale -- --nocapture
 
 audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
 	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }

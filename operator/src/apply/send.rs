@@ -45,7 +45,7 @@ pub enum SendError {
     #[error("{0} is there still and is waited for")]
     Leaving(ChildKey),
     /// The API server refused.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Api(#[from] kube::Error),
 }
 
@@ -249,6 +249,14 @@ impl Sender {
 
     fn fleets(&self, namespace: &str) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<ProxyFleet>(&()))
+    }
+}
+
+/// What the API server said, as a person is told it, without the request's technical remains.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
     }
 }
 

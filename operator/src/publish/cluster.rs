@@ -183,3 +183,6 @@ pub fn interval(bytes: usize) -> Duration {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     LEAST_INTERVAL.max(Duration::from_millis(bytes.saturating_mul(1_000) / BYTES_PER_SECOND))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,10 @@ struct Failed {
 impl Queue {
     /// Replaces what waits by what is planned now.
     pub(super) fn plan(&mut self, writes: Vec<Write>) {
-        self.failed.retain(|about, _| writes.iter().any(|write| write.about() == *about) || self.on_the_way.contains(about));
+        if !self.failed.is_empty() {
+            let planned: BTreeSet<About> = writes.iter().map(Write::about).collect();
+            self.failed.retain(|about, _| planned.contains(about) || self.on_the_way.contains(about));
+        }
         self.waiting = writes.into();
     }
 
@@ -80,5 +83,65 @@ impl Queue {
     /// Forgets everything, as a new term begins with what is there.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::ObjectKind;
+    use crate::watch::cluster::ChildKey;
+
+    fn write(name: &str) -> Write {
+        let key = ChildKey { kind: ObjectKind::Service, namespace: "shop".to_owned(), name: name.to_owned() };
+        Write::Delete { key, uid: name.to_owned() }
+    }
+
+    #[test]
+    fn one_write_at_a_time_is_on_its_way_for_each_thing() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.plan(vec![write("a"), write("a"), write("b")]);
+        assert_eq!(queue.next(now), Some(write("a")));
+        assert_eq!(queue.next(now), Some(write("b")));
+        assert_eq!(queue.next(now), None);
+        queue.done(&write("a").about());
+        queue.plan(vec![write("a")]);
+        assert_eq!(queue.next(now), Some(write("a")));
+    }
+
+    #[test]
+    fn what_failed_waits_longer_each_time_and_holds_up_nothing_else() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            queue.plan(vec![write("a"), write("b")]);
+            queue.failed(write("a").about(), now);
+            assert_eq!(queue.next(now), Some(write("b")));
+            queue.done(&write("b").about());
+            queue.plan(vec![write("a")]);
+            pauses.push(queue.due().unwrap() - now);
+        }
+        assert_eq!(pauses[0], FIRST_PAUSE);
+        assert_eq!(pauses[1], FIRST_PAUSE * 2);
+        assert_eq!(pauses[11], LONGEST_PAUSE);
+        assert_eq!(queue.next(now + LONGEST_PAUSE), Some(write("a")));
+    }
+
+    #[test]
+    fn a_write_that_is_planned_no_more_is_forgotten_with_its_failures() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.failed(write("a").about(), now);
+        queue.plan(Vec::new());
+        queue.plan(vec![write("a")]);
+        assert_eq!(queue.next(now), Some(write("a")));
+    }
+
+    #[test]
+    fn few_are_on_their_way_at_once() {
+        let mut queue = Queue::default();
+        queue.plan((0..100).map(|number| write(&number.to_string())).collect());
+        let sent = std::iter::from_fn(|| queue.next(Instant::now())).count();
+        assert_eq!(sent, AT_ONCE);
+        assert_eq!(queue.depth(), 100);
     }
 }

@@ -103,7 +103,7 @@ fn degraded(view: &FleetView, nodes: &Nodes<'_>) -> Told {
     let mut troubles: Vec<(Degraded, String)> =
         view.faults.iter().map(|fault| (fault_reason(fault.kind), fault.message.clone())).collect();
     troubles.extend(failing_pods(view));
-    troubles.extend(refused_configuration(nodes));
+    troubles.extend(refused_configuration(view));
     troubles.extend(bad_sinks(nodes));
     troubles.sort();
     let words: Vec<&str> = troubles.iter().map(|(_, message)| message.as_str()).collect();
@@ -130,10 +130,13 @@ fn failing_pods(view: &FleetView) -> Option<(Degraded, String)> {
     Some((Degraded::PodsFailing, format!("{} of {all} {kind}: {first}", troubles.len())))
 }
 
-fn refused_configuration(nodes: &Nodes<'_>) -> Option<(Degraded, String)> {
-    let errors: Vec<&str> = nodes.told.iter().filter_map(|node| node.config_error.as_deref()).collect();
+/// Of all nodes: one that never had a configuration it can use is not ready, and says why all the same.
+fn refused_configuration(view: &FleetView) -> Option<(Degraded, String)> {
+    let nodes = view.nodes.iter().filter(|node| !node.terminating);
+    let told = nodes.clone().filter_map(|node| node.status.as_ref());
+    let errors: Vec<&str> = told.filter_map(|status| status.config_error.as_deref()).collect();
     let first = errors.iter().min()?;
-    let message = format!("on {} the configuration is refused: {first}", share(errors.len(), nodes.count));
+    let message = format!("on {} the configuration is refused: {first}", share(errors.len(), nodes.count()));
     Some((Degraded::ConfigRefused, message))
 }
 

@@ -235,6 +235,16 @@ fn a_fleet_with_several_troubles_tells_all_under_the_first() {
 }
 
 #[test]
+fn a_fleet_that_never_had_a_configuration_it_can_use_tells_why() {
+    let mut view = seen([says(|status| status.config_error = Some("linger.ms must be a number".to_owned()))]);
+    view.nodes[0].ready = false;
+    let status = tell_fleet(&proxy_fleet("sluice-system/default", &json!({})), &view);
+    let degraded = of(&status.conditions, "Degraded");
+    assert_eq!(degraded.reason, "ConfigRefused");
+    assert_eq!(degraded.message, "on 1 of 1 node the configuration is refused: linger.ms must be a number");
+}
+
+#[test]
 fn what_nodes_said_of_a_fleet_holds_until_they_are_asked() {
     let fleet = proxy_fleet("sluice-system/default", &json!({}));
     let first = tell_fleet(&fleet, &seen([bad_sink(NotReady::SinkUnreachable, "no broker answers")]));
