@@ -6,20 +6,38 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod attach;
+#[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod documentation;
+#[cfg(test)]
+mod edits;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
+mod fleets;
+#[cfg(test)]
 mod healing;
+#[cfg(test)]
+mod helm;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod pace;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod scale;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod unused_rights;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_tests::cluster::product::{KUBELET, SYSTEM};
 use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually, image};
-use sluice_tests::kafka::topics;
+use sluice_tests::kafka;
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -67,7 +67,7 @@ fn one_stream_applied_is_an_address_to_report_to() {
     shop.apply(&producer(3));
     shop.wait("job/producer", "Complete", Duration::from_secs(60));
     let topic = format!("{}.orders", shop.name());
-    let values: Vec<_> = topics::read(KAFKA, &topic).into_iter().map(|record| record.value).collect();
+    let values: Vec<_> = kafka::read(KAFKA, &topic).into_iter().map(|record| record.value).collect();
     assert_eq!(values, [&b"order 0"[..], b"order 1", b"order 2"]);
 
     let listed = shop.kubectl(&["get", "datastreams"]);

@@ -1,0 +1,228 @@
+//! Every condition, with each of its reasons, told of real objects: the page that lists them lists what can happen,
+//! and all of it happens here.
+
+mod pretender;
+mod stages;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::{Cluster, Namespace};
+use sluice_tests::{markdown, paths};
+
+use super::pace::soon_has;
+use stages::Stage;
+
+/// Streams that hold as much as a stream can, of which one fleet's configuration has no room for the last.
+const TOO_MANY: usize = 85;
+
+/// What is done, or what is then told.
+enum Step {
+    Apply(&'static str),
+    Kubectl(&'static [&'static str]),
+    /// Streams `s0` to `s84` on the fleet `edge`, too large together.
+    Fill,
+    /// An object tells this, sooner or later, the kubelet being hurried on.
+    Nudged {
+        object: &'static str,
+        condition: &'static str,
+        status: &'static str,
+        reason: &'static str,
+        part: &'static str,
+    },
+    /// A stream that was applied just now to the fleet `edge` tells this, for as long as the kubelet takes.
+    Fresh {
+        condition: &'static str,
+        status: &'static str,
+        reason: &'static str,
+        part: &'static str,
+    },
+}
+
+/// The kind, condition, status and reason that a step brings about.
+type Row = [String; 4];
+
+impl Step {
+    fn row(&self) -> Option<Row> {
+        let (object, condition, status, reason) = match *self {
+            Self::Nudged { object, condition, status, reason, .. } => (object, condition, status, reason),
+            Self::Fresh { condition, status, reason, .. } => ("dstream/", condition, status, reason),
+            Self::Apply(_) | Self::Kubectl(_) | Self::Fill => return None,
+        };
+        let kind = if object.starts_with("pf/") { "ProxyFleet" } else { "DataStream" };
+        Some([kind, condition, status, reason].map(str::to_owned))
+    }
+}
+
+/// Plays a stage in a namespace of its own.
+fn play(cluster: &Cluster, (name, steps): Stage) {
+    let space = cluster.namespace(name);
+    let ((_silent, silent), (listener, pretender)) = (pretender::listen(), pretender::listen());
+    pretender::serve(listener, pretender);
+    let filled = |text: &str| {
+        let text = text.replace("SPACE", space.name());
+        text.replace("SILENT", &silent.to_string()).replace("PRETENDER", &pretender.to_string())
+    };
+    for step in steps {
+        match *step {
+            Step::Apply(manifests) => space.apply(&filled(manifests)),
+            Step::Kubectl(arguments) => drop(space.kubectl(arguments)),
+            Step::Fill => space.apply(&large_streams()),
+            Step::Nudged { object, condition, status, reason, part } => {
+                let message = soon_has((&space, object), (condition, status, reason), &space);
+                assert!(message.contains(&filled(part)), "{object} {condition} {reason}: {message}");
+            }
+            Step::Fresh { condition, status, reason, part } => {
+                let message = fresh(&space, condition, (status, reason));
+                assert!(message.contains(&filled(part)), "{condition} {reason}: {message}");
+            }
+        }
+    }
+}
+
+/// What a stream tells that is just applied. The kubelet may happen to look at once; not five times running.
+fn fresh(space: &Namespace<'_>, condition: &str, wanted: (&str, &str)) -> String {
+    for number in 0..5 {
+        let stream = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream", "metadata": {"name": format!("fresh{number}")},
+            "spec": {"fleet": {"name": "edge"}}
+        });
+        space.apply(&stream.to_string());
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            let (status, reason, message) = space.condition(&format!("dstream/fresh{number}"), condition);
+            if (&*status, &*reason) == wanted {
+                return message;
+            }
+        }
+    }
+    panic!("{condition} never was {wanted:?}");
+}
+
+/// Streams of the longest settings that a topic to be made may have, in text that no compression makes small.
+fn large_streams() -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(LETTERS[usize::try_from(state >> 58).expect("six bits")])
+    };
+    let mut settings = || -> serde_json::Map<String, Value> {
+        (0..64)
+            .map(|key| (format!("k{key}"), (0..1_024).map(|_| letter()).collect::<String>().into()))
+            .collect()
+    };
+    let stream = |number: usize| {
+        let stream = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream", "metadata": {"name": format!("s{number}")},
+            "spec": {"fleet": {"name": "edge"}, "sink": {"create": {"config": settings()}}}
+        });
+        format!("{stream}\n---\n")
+    };
+    (0..TOO_MANY).map(stream).collect()
+}
+
+fn shared(stage: Stage) {
+    let cluster = Cluster::shared();
+    cluster.install();
+    play(&cluster, stage);
+}
+
+#[test]
+fn every_reason_of_the_page_is_brought_about_and_no_other() {
+    let page = std::fs::read_to_string(paths::repository().join("docs/conditions.md")).unwrap();
+    let mut documented = BTreeSet::new();
+    let mut kind = "";
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            kind = heading;
+        } else if let Some(condition) = line.strip_prefix("### ") {
+            for row in markdown::table(&page, line) {
+                let [reason, status] = [&row[0], &row[1]].map(|cell| cell.trim_matches('`'));
+                documented.insert([kind, condition, status, reason].map(str::to_owned));
+            }
+        }
+    }
+    assert!(documented.len() > 40, "{documented:?}");
+    let steps = stages::ALL.iter().flat_map(|(_, steps)| *steps);
+    let played: BTreeSet<Row> = steps.filter_map(Step::row).collect();
+    let (missing, unknown) = (documented.difference(&played), played.difference(&documented));
+    let (missing, unknown): (Vec<_>, Vec<_>) = (missing.collect(), unknown.collect());
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "never told: {missing:?}; not on the page: {unknown:?}"
+    );
+}
+
+#[test]
+fn a_stream_tells_why_no_fleet_serves_it() {
+    shared(stages::ATTACHING);
+}
+
+#[test]
+fn a_stream_for_which_a_fleet_has_no_room_tells_so() {
+    shared(stages::FULL);
+}
+
+#[test]
+fn a_running_fleet_and_its_streams_tell_how_they_are() {
+    shared(stages::RUNNING);
+}
+
+#[test]
+fn a_fleet_that_is_changed_tells_what_holds_it_up() {
+    shared(stages::CHANGING);
+}
+
+#[test]
+fn a_fleet_whose_pods_dont_start_tells_why() {
+    shared(stages::STARTING);
+}
+
+#[test]
+fn a_sink_that_cant_be_used_is_told_of_the_stream_and_the_fleet() {
+    shared(stages::SINKS);
+}
+
+#[test]
+fn a_topics_promise_is_told_by_its_replicas() {
+    shared(stages::PROMISES);
+}
+
+#[test]
+fn an_object_that_cant_be_made_is_told() {
+    shared(stages::OBJECTS);
+}
+
+#[test]
+fn what_a_quota_refuses_is_told() {
+    shared(stages::QUOTA);
+}
+
+/// Gives the default fleet's settings back, however the test ends.
+struct Restore<'a>(&'a Cluster, String);
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        let settings =
+            ["-n", SYSTEM, "patch", "configmap/sluice-default-fleet", "--type=merge", "-p", &self.1];
+        // A test that has failed already says more than this could.
+        let _ = self.0.try_kubectl(&settings);
+    }
+}
+
+#[test]
+fn a_stream_without_a_fleet_tells_what_a_default_one_needs() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let settings = cluster.kubectl(&["-n", SYSTEM, "get", "configmap/sluice-default-fleet", "-o", "json"]);
+    let settings: Value = serde_json::from_str(&settings).expect("JSON");
+    let restore = Restore(&cluster, json!({"data": settings["data"]}).to_string());
+    play(&cluster, stages::NO_DEFAULT);
+    drop(restore);
+    let space = cluster.namespace("default");
+    space.apply("{apiVersion: sluice.dev/v1alpha1, kind: DataStream, metadata: {name: a}, spec: {}}");
+    soon_has((&space, "dstream/a"), ("Accepted", "True", "Accepted"), &space);
+}

@@ -1,0 +1,172 @@
+//! Which fleet serves a stream, or why none does.
+
+use super::super::Step::{Apply, Fill, Kubectl};
+use super::{Stage, told};
+
+pub(in crate::conditions) const ATTACHING: Stage = (
+    "attaching",
+    &[
+        Apply(
+            "
+apiVersion: sluice.dev/v1alpha1
+kind: ProxyFleet
+metadata: {name: edge}
+spec:
+  replicas: 0
+  overload: {maxInflightBytes: 1Mi}
+  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}, {name: local, file: {}}]
+---
+apiVersion: sluice.dev/v1alpha1
+kind: ProxyFleet
+metadata: {name: second}
+spec:
+  replicas: 0
+  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: good}
+spec: {fleet: {name: edge}}
+",
+        ),
+        told("dstream/good", "Accepted", "True", "Accepted", "ProxyFleet SPACE/edge serves it"),
+        told("dstream/good", "Programmed", "False", "NoNodes", "no node of ProxyFleet SPACE/edge is ready"),
+        told("dstream/good", "SinkReady", "Unknown", "NoNodes", "none can tell"),
+        told("dstream/good", "Durability", "Unknown", "NoNodes", "none can tell"),
+        told("pf/edge", "Available", "False", "ScaledToZero", "spec.replicas is 0"),
+        Apply(
+            "
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: nowhere}
+spec: {fleet: {name: none}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: misspelt}
+spec: {fleet: {name: edge}, sink: {name: kafak}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: filed}
+spec: {fleet: {name: edge}, sink: {name: local}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: forbidden}
+spec: {groupId: not-SPACE}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: large}
+spec: {fleet: {name: edge}, limits: {maxBodyBytes: 1Mi}}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: same}
+spec: {fleet: {name: edge}, streamId: good}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: elsewhere}
+spec: {fleet: {name: second}}
+",
+        ),
+        told(
+            "dstream/nowhere",
+            "Accepted",
+            "False",
+            "FleetNotFound",
+            "spec.fleet: there is no ProxyFleet SPACE/none",
+        ),
+        told(
+            "dstream/misspelt",
+            "Accepted",
+            "False",
+            "SinkNotFound",
+            "spec.sink.name: the fleet has no sink \"kafak\"",
+        ),
+        told(
+            "dstream/filed",
+            "Accepted",
+            "False",
+            "SinkNotDurable",
+            "spec.sink.name: sink local writes files",
+        ),
+        told(
+            "dstream/forbidden",
+            "Accepted",
+            "False",
+            "NotPermitted",
+            "spec.groupId: groupId not-SPACE is not among",
+        ),
+        told(
+            "dstream/large",
+            "Accepted",
+            "False",
+            "LimitTooLarge",
+            "spec.limits.maxBodyBytes: three times this",
+        ),
+        told("dstream/same", "Accepted", "False", "Conflict", "spec.streamId: DataStream SPACE/good has"),
+        told("dstream/elsewhere", "Accepted", "False", "GroupElsewhere", "are on ProxyFleet SPACE/edge"),
+        told("dstream/nowhere", "Programmed", "False", "NotAccepted", "Accepted says why"),
+        told("dstream/nowhere", "SinkReady", "Unknown", "NotAccepted", "Accepted says why"),
+        told("dstream/nowhere", "Durability", "Unknown", "NotAccepted", "Accepted says why"),
+    ],
+);
+
+pub(in crate::conditions) const FULL: Stage = (
+    "full",
+    &[
+        Apply(
+            "
+apiVersion: sluice.dev/v1alpha1
+kind: ProxyFleet
+metadata: {name: edge}
+spec:
+  replicas: 0
+  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]
+",
+        ),
+        Fill,
+        told(
+            "dstream/s84",
+            "Accepted",
+            "False",
+            "FleetFull",
+            "of ProxyFleet SPACE/edge has no room for another stream",
+        ),
+    ],
+);
+
+/// Takes the default fleet's settings away, which every other test would feel.
+pub(in crate::conditions) const NO_DEFAULT: Stage = (
+    "nodefault",
+    &[
+        Kubectl(&[
+            "-n",
+            "sluice-system",
+            "patch",
+            "configmap/sluice-default-fleet",
+            "--type=merge",
+            "-p",
+            "{\"data\": {\"fleet.yaml\": \"kafka: {bootstrapServers: \\\"\\\"}\"}}",
+        ]),
+        Kubectl(&["-n", "sluice-system", "delete", "pf/default", "--ignore-not-found"]),
+        Apply(
+            "
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: a}
+spec: {}
+",
+        ),
+        told(
+            "dstream/a",
+            "Accepted",
+            "False",
+            "NoDefaultFleet",
+            "defaultFleet.kafka.bootstrapServers is empty",
+        ),
+    ],
+);
