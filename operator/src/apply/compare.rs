@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{contains, hash};
 use crate::marks::HASH;
-use crate::watch::cluster::child::slim;
 use crate::watch::cluster::Child;
+use crate::watch::cluster::child::slim;
 
 /// How an object stands to what is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,8 @@ pub fn stand(live: &Child, wanted: &Value) -> Stand {
     if live.deleting || live.owner.as_deref() != owner(wanted) {
         return Stand::Leaving;
     }
-    let digest = wanted.pointer("/metadata/annotations").and_then(|all| all.get(HASH)).and_then(Value::as_str);
+    let digest =
+        wanted.pointer("/metadata/annotations").and_then(|all| all.get(HASH)).and_then(Value::as_str);
     if live.annotation(HASH) == digest && contains_slim(&live.value, wanted) {
         return Stand::Same;
     }
@@ -63,5 +64,9 @@ fn owner(object: &Value) -> Option<&str> {
 /// The digest that [`hashed`] put into an object.
 #[must_use]
 pub fn digest_of(hashed: &Value) -> &str {
-    hashed.pointer("/metadata/annotations").and_then(|all| all.get(HASH)).and_then(Value::as_str).unwrap_or_default()
+    hashed
+        .pointer("/metadata/annotations")
+        .and_then(|all| all.get(HASH))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

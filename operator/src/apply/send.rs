@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::Client;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sluice_crds::{DataStream, ProxyFleet};
@@ -141,7 +143,12 @@ impl Sender {
         self.patch(&api, key, wanted).await
     }
 
-    async fn patch(&self, api: &Api<DynamicObject>, key: &ChildKey, wanted: &Value) -> Result<Outcome, SendError> {
+    async fn patch(
+        &self,
+        api: &Api<DynamicObject>,
+        key: &ChildKey,
+        wanted: &Value,
+    ) -> Result<Outcome, SendError> {
         let object = api.patch(&key.name, &forced(), &Patch::Apply(wanted)).await?;
         Ok(Outcome { objects: vec![(Source::Children(key.kind), object)] })
     }

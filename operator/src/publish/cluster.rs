@@ -65,7 +65,8 @@ impl<'a> Published<'a> {
 
     fn is_whole(&self) -> bool {
         let count = self.maps.get(&0).and_then(|first| first.annotation(PARTS)?.parse().ok());
-        count == Some(self.maps.len()) && self.maps.values().all(|part| revision(part) == self.highest && unspoilt(part))
+        count == Some(self.maps.len())
+            && self.maps.values().all(|part| revision(part) == self.highest && unspoilt(part))
     }
 }
 
@@ -102,7 +103,8 @@ pub fn publication(
     frame: &Frame<'_>,
 ) -> Result<Option<Publication>, EncodeError> {
     let md5s = digests(&document);
-    let same = |(name, md5): (&String, &String)| published.groups.get(name).is_some_and(|group| group.md5 == *md5);
+    let same =
+        |(name, md5): (&String, &String)| published.groups.get(name).is_some_and(|group| group.md5 == *md5);
     if published.whole.is_some() && md5s.iter().all(same) {
         return Ok(None);
     }
@@ -150,7 +152,13 @@ fn key((namespace, name): &FleetKey, index: usize) -> ChildKey {
     ChildKey { kind: ObjectKind::ConfigMap, namespace: namespace.clone(), name }
 }
 
-fn config_map(key: &ChildKey, there: Option<&Child>, annotations: Value, part: &[u8], frame: &Frame<'_>) -> Value {
+fn config_map(
+    key: &ChildKey,
+    there: Option<&Child>,
+    annotations: Value,
+    part: &[u8],
+    frame: &Frame<'_>,
+) -> Value {
     let content = base64(part);
     let mut map = json!({
         "apiVersion": "v1",

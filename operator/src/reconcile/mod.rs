@@ -121,7 +121,9 @@ impl Reconciler {
             }
             self.send(&mut state);
         }
-        let _ = tokio::time::timeout(LAST_WRITES, async { while state.writes.join_next().await.is_some() {} }).await;
+        let _ =
+            tokio::time::timeout(LAST_WRITES, async { while state.writes.join_next().await.is_some() {} })
+                .await;
         state.writes.shutdown().await;
     }
 
@@ -141,6 +143,7 @@ impl Reconciler {
         let leads = self.terms.borrow().is_some();
         if !leads || !state.store.is_complete() {
             self.targets.send_replace(Targets::new());
+            self.metrics.idle();
             return;
         }
         let began = Instant::now();

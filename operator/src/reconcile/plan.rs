@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::api::ObjectMeta;
 use serde_json::Value;
 use sluice_crds::{DataStream, ProxyFleet};
 
@@ -95,9 +96,12 @@ impl Memory {
 fn resolve(store: &Store, views: &Views, wanted: &default_fleet::Wanted, context: &Context) -> Resolution {
     let namespaces: BTreeMap<String, BTreeMap<String, String>> =
         store.namespaces.iter().map(|(name, view)| (name.clone(), view.labels.clone())).collect();
-    let fleets = by_age(store.fleets.values().filter(|fleet| stays(&fleet.metadata)), |fleet| &fleet.metadata);
-    let streams = by_age(store.streams.values().filter(|stream| stays(&stream.metadata)), |s| &s.metadata);
-    let generations: BTreeMap<Name, i64> = streams.iter().map(|stream| (name(*stream), generation(stream))).collect();
+    let fleets =
+        by_age(store.fleets.values().filter(|fleet| stays(store, &fleet.metadata)), |fleet| &fleet.metadata);
+    let streams =
+        by_age(store.streams.values().filter(|stream| stays(store, &stream.metadata)), |s| &s.metadata);
+    let generations: BTreeMap<Name, i64> =
+        streams.iter().map(|stream| (name(*stream), generation(stream))).collect();
     let runs = |stream: &crate::ObjectRef, fleet: &FleetKey| {
         let name = (stream.namespace.clone(), stream.name.clone());
         views.run(stream, generations.get(&name).copied().unwrap_or(0), fleet)
@@ -115,14 +119,17 @@ fn written<'a, K>(resources: &[&'a K]) -> Vec<Written<'a, K>> {
     resources.iter().map(|resource| Written { file: "", resource: *resource }).collect()
 }
 
-fn stays(metadata: &kube::api::ObjectMeta) -> bool {
-    metadata.deletion_timestamp.is_none()
+/// Whether neither the resource nor its namespace is being deleted: in such a namespace nothing can be made, and
+/// nothing has to be removed.
+fn stays(store: &Store, metadata: &ObjectMeta) -> bool {
+    let space = metadata.namespace.as_ref().and_then(|name| store.namespaces.get(name));
+    metadata.deletion_timestamp.is_none() && !space.is_some_and(|space| space.terminating)
 }
 
 /// Older ones first, then by namespace and name.
 fn by_age<'a, K>(
     resources: impl Iterator<Item = &'a std::sync::Arc<K>>,
-    metadata: impl Fn(&K) -> &kube::api::ObjectMeta,
+    metadata: impl Fn(&K) -> &ObjectMeta,
 ) -> Vec<&'a K> {
     let mut resources: Vec<&K> = resources.map(AsRef::as_ref).collect();
     resources.sort_by_cached_key(|resource| {
@@ -207,7 +214,8 @@ fn missing(store: &Store, memory: &Memory, key: ChildKey, wanted: Value) -> Opti
         compare::Stand::Same | compare::Stand::Leaving => None,
         compare::Stand::Differs => {
             let digest = compare::digest_of(&wanted);
-            let as_before = memory.kept.get(&key).is_some_and(|kept| *kept == (digest.to_owned(), live.version));
+            let as_before =
+                memory.kept.get(&key).is_some_and(|kept| *kept == (digest.to_owned(), live.version));
             (!as_before).then_some(Write::Apply { key, wanted, new: false })
         }
     }

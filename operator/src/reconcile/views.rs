@@ -36,7 +36,8 @@ impl Views {
         let mut nodes: BTreeMap<&FleetKey, Vec<NodeView>> = BTreeMap::new();
         for (key, node) in store.pods.values() {
             let fleet = store.fleets.get(key);
-            let status = memory.answers.get(&node.uid).filter(|status| is_of(status, fleet.map(AsRef::as_ref)));
+            let status =
+                memory.answers.get(&node.uid).filter(|status| is_of(status, fleet.map(AsRef::as_ref)));
             nodes.entry(key).or_default().push(NodeView { status: status.cloned(), ..node.clone() });
         }
         let mut views = Self::default();
@@ -91,7 +92,13 @@ fn is_of(status: &NodeStatus, fleet: Option<&ProxyFleet>) -> bool {
     }
 }
 
-fn view(store: &Store, memory: &Memory, key: &FleetKey, fleet: &ProxyFleet, nodes: Vec<NodeView>) -> FleetView {
+fn view(
+    store: &Store,
+    memory: &Memory,
+    key: &FleetKey,
+    fleet: &ProxyFleet,
+    nodes: Vec<NodeView>,
+) -> FleetView {
     let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
     let published = Published::read(|key| store.children.get(key), key, uid);
     let paused = fleet.metadata.annotations.as_ref().and_then(|all| all.get(PAUSED));

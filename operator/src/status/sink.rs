@@ -85,7 +85,8 @@ pub(super) fn durability(served: &Served<'_>) -> Option<Told> {
 }
 
 fn judged(topic: &str, replicas: u32, in_sync: u32) -> Told {
-    let has = format!("topic {topic} has {replicas} replicas and min.insync.replicas={in_sync}");
+    let copies = if replicas == 1 { "1 replica".to_owned() } else { format!("{replicas} replicas") };
+    let has = format!("topic {topic} has {copies} and min.insync.replicas={in_sync}");
     let give = format!("give it {REPLICAS} replicas and min.insync.replicas={IN_SYNC}");
     if replicas < REPLICAS {
         let message = format!("{has}: when a broker is lost, so are records, or reports are refused; {give}");

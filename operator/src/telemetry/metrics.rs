@@ -47,7 +47,9 @@ impl Metrics {
                 Opts::new("sluice_operator_objects", "Resources by condition and its status."),
                 &["kind", "condition", "status"],
             )?,
-            interval: Histogram::with_opts(interval.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0]))?,
+            interval: Histogram::with_opts(
+                interval.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0]),
+            )?,
             leader: IntGauge::new("sluice_operator_leader", "Whether this operator may write: 1 or 0.")?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
@@ -67,6 +69,12 @@ impl Metrics {
         for ((kind, condition, status), count) in census {
             self.objects.with_label_values(&[*kind, condition.as_str(), status.as_str()]).set(*count);
         }
+    }
+
+    /// This operator plans nothing: what it counted of objects is another's to tell.
+    pub fn idle(&self) {
+        self.objects.reset();
+        self.depth.set(0);
     }
 
     /// A write came about.

@@ -43,6 +43,8 @@ struct Running {
     identity: Identity,
     sink: Sink,
     tasks: Tasks,
+    /// Whether it ever started; one that did not has nothing that would be lost with it.
+    started: bool,
 }
 
 /// What makes a sink another one when it changes.
@@ -186,14 +188,20 @@ impl Running {
         capacity: kafka::Capacity,
         before: Option<&Self>,
     ) -> Result<Self, UpdateError> {
+        let mut works = true;
         let (sink, tasks) = match &spec.kind {
             SinkKind::Kafka(kafka) => {
                 let like = before.and_then(|before| before.like(kafka));
                 let started = kafka::Connection::start(&spec.name, kafka, secrets, capacity, like);
                 let (connection, tasks) = match (started, before) {
                     (Ok(started), _) => started,
-                    (Err(why), Some(_)) => return Err(UpdateError { sink: spec.name.clone(), why }),
-                    (Err(why), None) => kafka::Connection::broken(&spec.name, &why),
+                    (Err(why), Some(before)) if before.started => {
+                        return Err(UpdateError { sink: spec.name.clone(), why });
+                    }
+                    (Err(why), _) => {
+                        works = false;
+                        kafka::Connection::broken(&spec.name, &why)
+                    }
                 };
                 (Sink::Kafka(connection), Tasks::Kafka(tasks))
             }
@@ -203,7 +211,7 @@ impl Running {
                 (Sink::File(writer), Tasks::File(task))
             }
         };
-        Ok(Self { identity, sink, tasks })
+        Ok(Self { identity, sink, tasks, started: works })
     }
 
     /// The connection, where it is one to the same brokers.

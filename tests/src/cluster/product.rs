@@ -77,7 +77,14 @@ impl Namespace<'_> {
     ///
     /// # Panics
     /// When it has not within `within`.
-    pub fn until_condition(&self, object: &str, kind: &str, status: &str, reason: &str, within: Duration) -> String {
+    pub fn until_condition(
+        &self,
+        object: &str,
+        kind: &str,
+        status: &str,
+        reason: &str,
+        within: Duration,
+    ) -> String {
         let what = format!("{object} to have {kind}={status}, {reason}");
         eventually(&what, within, || {
             let seen = self.condition(object, kind);

@@ -25,7 +25,10 @@ pub(crate) fn leader(cluster: &Cluster) -> String {
 
 pub(crate) fn another_leader(cluster: &Cluster, former: &str) -> String {
     eventually("another leader", SOON, || {
-        lease(cluster).map(|lease| lease.0).filter(|holder| holder != former).ok_or_else(|| "the former".to_owned())
+        lease(cluster)
+            .map(|lease| lease.0)
+            .filter(|holder| holder != former)
+            .ok_or_else(|| "the former".to_owned())
     })
 }
 

@@ -50,7 +50,8 @@ data: {{lines: "{text}"}}
 }
 
 fn children(namespace: &Namespace<'_>) -> String {
-    let kinds = "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
+    let kinds =
+        "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
     namespace.kubectl(&["get", kinds, "-l", "app.kubernetes.io/managed-by=sluice-operator", "-o", "name"])
 }
 
@@ -61,7 +62,8 @@ fn one_stream_applied_is_an_address_to_report_to() {
     let shop = cluster.namespace("shop");
     shop.apply(STREAM);
     shop.until_ready("orders");
-    let fleet = cluster.kubectl(&["-n", SYSTEM, "wait", "pf/default", "--for=condition=Available", "--timeout=60s"]);
+    let fleet =
+        cluster.kubectl(&["-n", SYSTEM, "wait", "pf/default", "--for=condition=Available", "--timeout=60s"]);
     assert!(fleet.contains("condition met"), "{fleet}");
 
     shop.apply(&producer(3));

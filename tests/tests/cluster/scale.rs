@@ -7,7 +7,7 @@ use sluice_tests::cluster::product::{SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, eventually};
 
 use super::manifests::fleet;
-use super::operator::{writes, until_quiet};
+use super::operator::{until_quiet, writes};
 
 const FLEETS: usize = 20;
 const STREAMS: usize = 1_000;
@@ -61,7 +61,8 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     space.apply(&streams(&topic));
     println!("applied after {:.1} s", began.elapsed().as_secs_f64());
     let ready = || {
-        let states = "-o=jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
+        let states =
+            "-o=jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
         let states = space.kubectl(&["get", "datastreams", states]);
         let ready = states.lines().filter(|state| *state == "True").count();
         if ready == STREAMS { Ok(()) } else { Err(format!("{ready} ready")) }

@@ -32,7 +32,12 @@ fn stored(publication: &Publication) -> BTreeMap<ChildKey, Child> {
     publication.maps.iter().map(child).collect()
 }
 
-fn publish(document: Document, there: &BTreeMap<ChildKey, Child>, told: u64, now_ms: u64) -> Option<Publication> {
+fn publish(
+    document: Document,
+    there: &BTreeMap<ChildKey, Child>,
+    told: u64,
+    now_ms: u64,
+) -> Option<Publication> {
     let fleet = ("shop".to_owned(), "edge".to_owned());
     let published = Published::read(|key| there.get(key), &fleet, "uid-1");
     let labels = BTreeMap::new();

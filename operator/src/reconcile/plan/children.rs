@@ -63,9 +63,6 @@ fn endpoints(round: &Round<'_>, decision: &Decision) -> Option<(ChildKey, Value)
     let fleet_key = decision.fleet.as_ref()?;
     let fleet = round.fleet(fleet_key)?;
     let nodes = round.views.get(fleet_key).map_or(&[][..], |view| &view.nodes);
-    if round.store.namespaces.get(&decision.stream.namespace).is_some_and(|space| space.terminating) {
-        return None;
-    }
     let object = objects::endpoints(stream, decision, fleet, nodes);
     Some((ChildKey::of(&object)?, object))
 }
@@ -73,24 +70,21 @@ fn endpoints(round: &Round<'_>, decision: &Decision) -> Option<(ChildKey, Value)
 /// Objects of fleets and streams that are there, which nobody wants. Of what has no owner any more Kubernetes
 /// itself takes care; a fleet's configuration is the publisher's.
 fn unwanted(round: &Round<'_>, wanted: &BTreeSet<ChildKey>, spared: &BTreeSet<&str>) -> Vec<Write> {
-    let fleets = round.store.fleets.values().filter(|fleet| super::stays(&fleet.metadata));
-    let streams = round.store.streams.values().filter(|stream| super::stays(&stream.metadata));
+    let fleets = round.store.fleets.values().filter(|fleet| super::stays(round.store, &fleet.metadata));
+    let streams = round.store.streams.values().filter(|stream| super::stays(round.store, &stream.metadata));
     let uids = fleets.filter_map(|fleet| fleet.metadata.uid.as_deref());
     let owners: BTreeSet<&str> = uids.chain(streams.filter_map(|s| s.metadata.uid.as_deref())).collect();
     let is_unwanted = |(key, child): &(&ChildKey, &Child)| {
         let owner = child.owner.as_deref().unwrap_or_default();
-        let is_configuration =
-            key.kind == ObjectKind::ConfigMap && child.annotation(REVISION).is_some();
+        let is_configuration = key.kind == ObjectKind::ConfigMap && child.annotation(REVISION).is_some();
         !wanted.contains(key)
             && !child.deleting
             && !is_configuration
             && owners.contains(owner)
             && !spared.contains(owner)
     };
-    let delete = |(key, child): (&ChildKey, &Child)| Write::Delete {
-        key: key.clone(),
-        uid: child.uid.clone(),
-    };
+    let delete =
+        |(key, child): (&ChildKey, &Child)| Write::Delete { key: key.clone(), uid: child.uid.clone() };
     round.store.children.iter().filter(is_unwanted).map(delete).collect()
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{Plan, Round};
+use crate::ObjectRef;
 use crate::apply::Write;
 use crate::build;
 use crate::build::objects::{Owner, labels};
@@ -14,7 +15,6 @@ use crate::publish::parts::EncodeError;
 use crate::reconcile::Memory;
 use crate::resolve::{FleetKey, ResolvedFleet, ResolvedStream};
 use crate::watch::cluster::child::digest;
-use crate::ObjectRef;
 
 pub(super) fn plan(round: &mut Round<'_>, memory: &mut Memory, plan: &mut Plan) {
     let mut full = Vec::new();
@@ -52,7 +52,12 @@ impl Memory {
 }
 
 /// Publishes one fleet's configuration if need be, and gives the streams that it does not hold.
-fn one(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan, resolved: &ResolvedFleet) -> BTreeSet<ObjectRef> {
+fn one(
+    round: &Round<'_>,
+    memory: &mut Memory,
+    plan: &mut Plan,
+    resolved: &ResolvedFleet,
+) -> BTreeSet<ObjectRef> {
     let key = resolved.key();
     let Some(fleet) = round.fleet(&key) else { return BTreeSet::new() };
     let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
@@ -121,7 +126,8 @@ impl<'a> Order<'a> {
             let accepted = known.and_then(|known| known.status.as_ref()).is_some_and(|status| {
                 status.conditions.iter().any(|c| c.type_ == "Accepted" && c.status == "True")
             });
-            let created = known.and_then(|known| known.metadata.creation_timestamp.as_ref().map(|time| time.0));
+            let created =
+                known.and_then(|known| known.metadata.creation_timestamp.as_ref().map(|time| time.0));
             (!accepted, created, stream.namespace.clone(), stream.name.clone())
         });
         Self(streams)
@@ -129,7 +135,8 @@ impl<'a> Order<'a> {
 
     /// The first `count`, in the order in which a document has them.
     fn first(&self, count: usize) -> Vec<ResolvedStream> {
-        let mut streams: Vec<ResolvedStream> = self.0.iter().take(count).map(|stream| (*stream).clone()).collect();
+        let mut streams: Vec<ResolvedStream> =
+            self.0.iter().take(count).map(|stream| (*stream).clone()).collect();
         streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
         streams
     }

@@ -36,8 +36,9 @@ impl Wanted {
 
 fn made(settings: &Settings, context: &Context) -> Result<Value, String> {
     let text = settings.data.get(KEY).map(String::as_str).unwrap_or_default();
-    let parsed = DefaultFleet::parse(text)
-        .map_err(|error| format!("the chart's value defaultFleet can't be used: {error}; mend it or name a fleet"))?;
+    let parsed = DefaultFleet::parse(text).map_err(|error| {
+        format!("the chart's value defaultFleet can't be used: {error}; mend it or name a fleet")
+    })?;
     let owner = Owner::config_map(&settings.name.1, &settings.uid);
     parsed.map(|fleet| objects::default_fleet(&fleet, &context.default_fleet, &owner)).ok_or_else(|| {
         "no fleet is named and there is no default one: the chart's value defaultFleet.kafka.bootstrapServers is empty; set it or name a fleet".to_owned()
@@ -55,7 +56,7 @@ pub(super) fn plan(round: &Round<'_>, wanted: &Wanted, plan: &mut Plan) {
             let owners = there.metadata.owner_references.as_deref().unwrap_or_default();
             // One that a person made is that person's.
             let ours = owners.iter().any(|owner| owner.uid == settings.uid);
-            ours && super::stays(&there.metadata) && !is_as(there, &fleet)
+            ours && super::stays(round.store, &there.metadata) && !is_as(there, &fleet)
         }
     };
     if write {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-
 use super::Round;
 use crate::build::objects;
 use crate::marks::DEFAULT_IMAGE;

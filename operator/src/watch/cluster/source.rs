@@ -1,8 +1,8 @@
 //! What is watched in a cluster, and where the API serves it.
 
+use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::watcher::Config;
-use kube::Client;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use crate::kind::ObjectKind;
@@ -74,4 +74,3 @@ impl Source {
         }
     }
 }
-
