@@ -125,7 +125,7 @@ pub fn publication(
         let key = key(&fleet, index);
         let there = published.maps.get(&index).copied();
         let annotations = json!({REVISION: revision.to_string(), GROUPS: groups, PARTS: count.to_string()});
-        let map = config_map(&key, there, annotations, &part, frame);
+        let map = config_map(&key, there, &annotations, &part, frame);
         (key, map)
     };
     let maps = encoded.into_iter().enumerate().map(map).collect();
@@ -155,7 +155,7 @@ fn key((namespace, name): &FleetKey, index: usize) -> ChildKey {
 fn config_map(
     key: &ChildKey,
     there: Option<&Child>,
-    annotations: Value,
+    annotations: &Value,
     part: &[u8],
     frame: &Frame<'_>,
 ) -> Value {

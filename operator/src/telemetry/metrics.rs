@@ -39,7 +39,7 @@ impl Metrics {
         );
         let metrics = Self {
             registry: Registry::new(),
-            reconcile: Histogram::with_opts(reconcile.buckets(buckets.clone()))?,
+            reconcile: Histogram::with_opts(reconcile.buckets(buckets))?,
             errors: counters("sluice_operator_errors_total", "Writes that failed.", "kind")?,
             writes: counters("sluice_operator_writes_total", "Writes that came about.", "about")?,
             depth: IntGauge::new("sluice_operator_queue_depth", "Writes that wait or are on their way.")?,

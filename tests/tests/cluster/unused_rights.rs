@@ -144,7 +144,7 @@ fn used(entry: &Value) -> Vec<Right> {
     let verb = verb(text(entry, "/verb"));
     // An apply that made its object.
     let made = (verb == "patch" && code == 201).then(|| right("create".to_owned()));
-    std::iter::once(right(verb.clone())).chain(made).collect()
+    std::iter::once(right(verb)).chain(made).collect()
 }
 
 fn done(log: &[Value]) -> BTreeSet<Right> {
