@@ -147,6 +147,7 @@ fn stream_status(stream: &Stream) -> StreamStatus {
     StreamStatus {
         namespace: spec.namespace.clone(),
         name: spec.name.clone(),
+        uid: spec.uid.clone(),
         generation: spec.generation,
         group_id: spec.group_id.clone(),
         stream_id: spec.stream_id.clone(),

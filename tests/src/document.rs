@@ -60,6 +60,7 @@ pub fn stream(group_id: &str, stream_id: &str, sink: &str, topic: &str) -> Strea
     Stream {
         namespace: "default".into(),
         name: format!("{group_id}-{stream_id}").replace('_', "-"),
+        uid: String::new(),
         generation: 1,
         group_id: group_id.to_owned(),
         stream_id: stream_id.to_owned(),

@@ -223,6 +223,9 @@ pub struct Stream {
     pub namespace: String,
     /// Name of its `DataStream`.
     pub name: String,
+    /// Uid of its `DataStream`; empty in local mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// `metadata.generation` of its `DataStream`; 0 in local mode.
     #[serde(default)]
     pub generation: i64,

@@ -98,6 +98,9 @@ pub struct StreamStatus {
     pub namespace: String,
     /// Name of its `DataStream`.
     pub name: String,
+    /// Uid of its `DataStream`; empty in local mode.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     /// Generation in effect.
     pub generation: i64,
     /// What producers send as `groupId`.

@@ -35,7 +35,8 @@ pub fn hashed(mut wanted: Value) -> Value {
 /// How `live` stands to `wanted`, which is [`hashed`].
 #[must_use]
 pub fn stand(live: &Child, wanted: &Value) -> Stand {
-    if live.deleting || live.owner.as_deref() != owner(wanted) {
+    // One that lost its owner is taken back: the label says that it is the operator's.
+    if live.deleting || live.owner.as_deref().is_some_and(|of| Some(of) != owner(wanted)) {
         return Stand::Leaving;
     }
     let digest =

@@ -66,6 +66,7 @@ impl SendError {
                 409 => "conflict",
                 422 => "invalid",
                 429 => "too_many_requests",
+                408 | 500.. => "unavailable",
                 _ => "refused",
             },
             Self::Api(_) => "unreachable",
@@ -133,7 +134,7 @@ impl Sender {
             let ours = there.metadata.labels.as_ref().is_some_and(is_ours);
             let wanted_owner = wanted.pointer("/metadata/ownerReferences/0/uid").and_then(Value::as_str);
             return match owners.iter().find(|owner| owner.controller == Some(true)) {
-                Some(owner) if ours && Some(owner.uid.as_str()) == wanted_owner => {
+                Some(owner) if Some(owner.uid.as_str()) == wanted_owner => {
                     self.patch(&api, key, wanted).await
                 }
                 Some(_) if ours => Err(SendError::Leaving(key.clone())),

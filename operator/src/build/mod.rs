@@ -76,6 +76,7 @@ fn stream(stream: &ResolvedStream) -> wire::Stream {
     wire::Stream {
         namespace: stream.namespace.clone(),
         name: stream.name.clone(),
+        uid: stream.uid.clone(),
         generation: stream.generation,
         group_id: stream.group_id.clone(),
         stream_id: stream.stream_id.clone(),

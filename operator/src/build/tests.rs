@@ -23,6 +23,7 @@ fn fleet() -> ResolvedFleet {
     let stream = ResolvedStream {
         namespace: "shop".to_owned(),
         name: "orders".to_owned(),
+        uid: "uid-4".to_owned(),
         generation: 4,
         group_id: "g".to_owned(),
         stream_id: "s".to_owned(),
@@ -69,7 +70,7 @@ fn a_document_says_everything_that_is_in_effect() {
             {"name": "local", "file": {"directory": "d", "maxBytes": 1_073_741_824}}
         ],
         "streams": [{
-            "namespace": "shop", "name": "orders", "generation": 4, "groupId": "g", "streamId": "s",
+            "namespace": "shop", "name": "orders", "uid": "uid-4", "generation": 4, "groupId": "g", "streamId": "s",
             "sink": "kafka", "topic": "t", "create": {"partitions": 3, "config": {}},
             "output": {"InLongMsg": {"snappy": false}}, "split": "Never", "key": {"fromHeader": "X-Order"},
             "headers": ["X-Tenant"], "successCode": 1, "maxBodyBytes": 10, "recordsPerSecond": 1_000,

@@ -61,11 +61,7 @@ pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer
         while questions.try_join_next().is_some() {}
         let targets = targets.borrow().clone();
         asked.retain(|uid, _| targets.contains_key(uid));
-        for (uid, target) in targets {
-            let pause = if target.soon { SOON } else { LATER };
-            if asked.get(&uid).is_some_and(|last| last.elapsed() < pause) {
-                continue;
-            }
+        for (uid, target) in due(targets, &asked) {
             let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { break };
             asked.insert(uid.clone(), Instant::now());
             let answers = answers.clone();
@@ -78,6 +74,16 @@ pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer
         }
     }
     questions.shutdown().await;
+}
+
+/// Who is to be asked now: those first that have waited longest, so that silent ones hold up nobody for long.
+fn due(targets: Targets, asked: &BTreeMap<String, Instant>) -> Vec<(String, Target)> {
+    let pause = |target: &Target| if target.soon { SOON } else { LATER };
+    let is_due =
+        |uid: &String, target: &Target| asked.get(uid).is_none_or(|last| last.elapsed() >= pause(target));
+    let mut due: Vec<_> = targets.into_iter().filter(|(uid, target)| is_due(uid, target)).collect();
+    due.sort_by_key(|(uid, _)| asked.get(uid).copied());
+    due
 }
 
 /// A channel for answers.

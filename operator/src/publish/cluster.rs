@@ -54,7 +54,7 @@ impl<'a> Published<'a> {
     pub fn read(find: impl Fn(&ChildKey) -> Option<&'a Child>, fleet: &FleetKey, uid: &str) -> Self {
         let maps: BTreeMap<usize, &Child> = (0..MAX_PARTS)
             .filter_map(|index| find(&key(fleet, index)).map(|child| (index, child)))
-            .filter(|(_, child)| child.owner.as_deref() == Some(uid) && !child.deleting)
+            .filter(|(_, child)| child.owner.as_deref().is_none_or(|of| of == uid) && !child.deleting)
             .collect();
         let highest = maps.values().map(|child| revision(child)).max().unwrap_or(0);
         let groups = maps.get(&0).and_then(|first| serde_json::from_str(first.annotation(GROUPS)?).ok());
@@ -77,7 +77,7 @@ fn revision(part: &Child) -> u64 {
 /// Whether a part holds what was written into it.
 fn unspoilt(part: &Child) -> bool {
     let held = part.value.get("binaryData").and_then(|data| data.get(parts::KEY)).and_then(Value::as_str);
-    held.is_some() && held == part.annotation(PART)
+    part.owner.is_some() && held.is_some() && held == part.annotation(PART)
 }
 
 /// What the ConfigMaps of a fleet are made with.

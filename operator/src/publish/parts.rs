@@ -89,6 +89,7 @@ mod tests {
         Stream {
             namespace: "shop".to_owned(),
             name: format!("orders-{number}"),
+            uid: String::new(),
             generation: 1,
             group_id: "g".to_owned(),
             stream_id: format!("s{number}"),

@@ -152,6 +152,7 @@ impl Reconciler {
         self.metrics.planned(took, &plan.census);
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
         state.queue.plan(plan.writes);
+        state.forget_mended();
         state.not_before = Instant::now() + took * SHARE;
         state.due = plan.again.map(|at| at.max(state.not_before));
     }
@@ -227,10 +228,26 @@ impl State {
         }
         self.clear_fault(write);
         for (source, object) in outcome.objects {
-            self.store.put(source, object);
+            self.store.answered(source, object);
         }
         if let Write::Apply { key, wanted, .. } = write {
             plan::note_kept(&self.store, &mut self.memory, key, wanted);
+        }
+    }
+
+    /// A fault of a write that is wanted no more is mended.
+    fn forget_mended(&mut self) {
+        let mut mended = false;
+        for faults in self.memory.faults.values_mut() {
+            let before = faults.len();
+            // A fault of a template is about no write and is looked at with every plan.
+            faults.retain(|about, fault| {
+                fault.kind == FaultKind::InvalidPodTemplate || self.queue.holds(about)
+            });
+            mended |= faults.len() != before;
+        }
+        if mended {
+            self.soon();
         }
     }
 

@@ -100,11 +100,13 @@ fn resolve(store: &Store, views: &Views, wanted: &default_fleet::Wanted, context
         by_age(store.fleets.values().filter(|fleet| stays(store, &fleet.metadata)), |fleet| &fleet.metadata);
     let streams =
         by_age(store.streams.values().filter(|stream| stays(store, &stream.metadata)), |s| &s.metadata);
-    let generations: BTreeMap<Name, i64> =
-        streams.iter().map(|stream| (name(*stream), generation(stream))).collect();
+    let known: BTreeMap<Name, &DataStream> = streams.iter().map(|stream| (name(*stream), *stream)).collect();
     let runs = |stream: &crate::ObjectRef, fleet: &FleetKey| {
         let name = (stream.namespace.clone(), stream.name.clone());
-        views.run(stream, generations.get(&name).copied().unwrap_or(0), fleet)
+        known.get(&name).is_some_and(|stream| {
+            let uid = stream.metadata.uid.as_deref().unwrap_or_default();
+            views.run(uid, generation(stream), fleet)
+        })
     };
     let cluster = Cluster {
         namespaces: &namespaces,

@@ -71,8 +71,16 @@ impl Queue {
 
     /// When the next write that failed may be tried again, while such a one waits.
     pub(super) fn due(&self) -> Option<Instant> {
+        if self.on_the_way.len() >= AT_ONCE {
+            return None;
+        }
         let waiting = self.waiting.iter().filter_map(|write| self.failed.get(&write.about()));
         waiting.map(|failed| failed.until).min()
+    }
+
+    /// Whether a write about this waits or is on its way.
+    pub(super) fn holds(&self, about: &About) -> bool {
+        self.on_the_way.contains(about) || self.waiting.iter().any(|write| write.about() == *about)
     }
 
     /// How many writes wait or are on their way.

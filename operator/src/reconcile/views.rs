@@ -7,7 +7,6 @@ use sluice_crds::ProxyFleet;
 use sluice_wire::status::NodeStatus;
 
 use super::Memory;
-use crate::ObjectRef;
 use crate::build::objects;
 use crate::kind::ObjectKind;
 use crate::marks::PAUSED;
@@ -24,11 +23,11 @@ pub(super) struct Views {
     running: BTreeMap<FleetKey, Running>,
 }
 
-/// By namespace and name of a stream: the lowest generation that a ready node runs, and how many run it.
+/// By uid of a stream: the lowest generation that a ready node runs, and how many run it.
 #[derive(Debug, Default)]
 struct Running {
     ready: usize,
-    streams: BTreeMap<(String, String), (i64, usize)>,
+    streams: BTreeMap<String, (i64, usize)>,
 }
 
 impl Views {
@@ -58,10 +57,9 @@ impl Views {
     }
 
     /// Whether every ready node of the fleet runs the stream at `generation`, and there is one.
-    pub(super) fn run(&self, stream: &ObjectRef, generation: i64, fleet: &FleetKey) -> bool {
-        let name = (stream.namespace.clone(), stream.name.clone());
+    pub(super) fn run(&self, uid: &str, generation: i64, fleet: &FleetKey) -> bool {
         self.running.get(fleet).is_some_and(|running| {
-            let (lowest, nodes) = running.streams.get(&name).copied().unwrap_or((0, 0));
+            let (lowest, nodes) = running.streams.get(uid).copied().unwrap_or((0, 0));
             running.ready > 0 && nodes == running.ready && lowest >= generation
         })
     }
@@ -73,8 +71,7 @@ impl Running {
         for node in nodes.iter().filter(|node| node.ready) {
             running.ready += 1;
             for stream in node.status.iter().flat_map(|status| &status.streams) {
-                let name = (stream.namespace.clone(), stream.name.clone());
-                let (lowest, count) = running.streams.entry(name).or_insert((i64::MAX, 0));
+                let (lowest, count) = running.streams.entry(stream.uid.clone()).or_insert((i64::MAX, 0));
                 *lowest = (*lowest).min(stream.generation);
                 *count += 1;
             }

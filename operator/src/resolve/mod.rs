@@ -131,6 +131,8 @@ pub struct ResolvedStream {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Its uid; empty where there is no API server.
+    pub uid: String,
     /// Its generation; 0 where there is no API server.
     pub generation: i64,
     /// What producers send as `groupId`.

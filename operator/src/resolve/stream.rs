@@ -92,6 +92,7 @@ fn effective(stream: &DataStream, ids: &Ids, sink: &Sink) -> ResolvedStream {
     ResolvedStream {
         namespace: ids.stream.namespace.clone(),
         name: ids.stream.name.clone(),
+        uid: stream.metadata.uid.clone().unwrap_or_default(),
         generation: stream.metadata.generation.unwrap_or(0),
         sink: sink.name.clone(),
         topic: own.topic.unwrap_or_else(|| format!("{}.{}", ids.group_id, ids.stream_id)),

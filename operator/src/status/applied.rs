@@ -46,7 +46,7 @@ fn runs(served: &Served<'_>, key: &FleetKey, fleet: &FleetView, nodes: &Nodes<'_
         return Runs::Not(Programmed::NoNodes, message);
     }
     let (with, without): (Vec<_>, Vec<_>) = nodes
-        .stream(served.decision)
+        .stream(served.decision, served.uid)
         .into_iter()
         .partition(|(_, stream)| stream.is_some_and(|stream| stream.generation >= served.generation));
     if without.is_empty() && (!nodes.is_partial() || held(served, key)) {

@@ -28,20 +28,26 @@ impl<'a> Nodes<'a> {
     }
 
     /// What each says of a stream; `None`: that it has none of its name.
-    pub(super) fn stream(&self, decision: &Decision) -> Vec<(&'a NodeStatus, Option<&'a StreamStatus>)> {
-        self.told.iter().map(|node| (*node, of_stream(node, decision))).collect()
+    pub(super) fn stream(
+        &self,
+        decision: &Decision,
+        uid: &str,
+    ) -> Vec<(&'a NodeStatus, Option<&'a StreamStatus>)> {
+        self.told.iter().map(|node| (*node, of_stream(node, decision, uid))).collect()
     }
 }
 
-/// Nodes tell their streams in the order of groupId and streamId.
-fn of_stream<'a>(node: &'a NodeStatus, decision: &Decision) -> Option<&'a StreamStatus> {
+/// Nodes tell their streams in the order of groupId and streamId. One that was made again under its name is
+/// another stream.
+fn of_stream<'a>(node: &'a NodeStatus, decision: &Decision, uid: &str) -> Option<&'a StreamStatus> {
     let wanted = (decision.group_id.as_str(), decision.stream_id.as_str());
     let at = node
         .streams
         .binary_search_by(|stream| (stream.group_id.as_str(), stream.stream_id.as_str()).cmp(&wanted))
         .ok()?;
     let stream = node.streams.get(at)?;
-    (stream.namespace == decision.stream.namespace && stream.name == decision.stream.name).then_some(stream)
+    let same = stream.namespace == decision.stream.namespace && stream.name == decision.stream.name;
+    (same && stream.uid == uid).then_some(stream)
 }
 
 /// Why a node can't store a stream's records, if so.

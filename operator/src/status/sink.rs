@@ -35,7 +35,7 @@ pub(super) fn ready(served: &Served<'_>) -> Told {
     if served.nodes.count == 0 {
         return no_nodes(SinkReady::NoNodes);
     }
-    let told = served.nodes.stream(served.decision);
+    let told = served.nodes.stream(served.decision, served.uid);
     let sink = served.decision.sink.as_deref().unwrap_or_default();
     let all: Vec<_> = told
         .iter()
@@ -71,7 +71,7 @@ pub(super) fn durability(served: &Served<'_>) -> Option<Told> {
     if served.nodes.count == 0 {
         return Some(no_nodes(Durability::NoNodes));
     }
-    let told = served.nodes.stream(served.decision);
+    let told = served.nodes.stream(served.decision, served.uid);
     let told: Vec<&StreamStatus> = told.into_iter().filter_map(|(_, stream)| stream).collect();
     let fewest =
         |number: fn(&StreamStatus) -> Option<u32>| told.iter().filter_map(|stream| number(stream)).min();

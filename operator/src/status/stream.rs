@@ -14,6 +14,7 @@ use crate::resolve::{Decision, FleetKey};
 /// What conditions of a stream that a fleet serves are worked out from.
 pub(super) struct Served<'a> {
     pub(super) decision: &'a Decision,
+    pub(super) uid: &'a str,
     pub(super) generation: i64,
     pub(super) key: &'a FleetKey,
     pub(super) fleet: &'a FleetView,
@@ -57,6 +58,7 @@ pub fn stream(
             let fleet = fleet.unwrap_or(&unseen);
             let served = Served {
                 decision,
+                uid: stream.metadata.uid.as_deref().unwrap_or_default(),
                 generation: generation.unwrap_or(0),
                 key,
                 fleet,

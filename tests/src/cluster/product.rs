@@ -1,5 +1,6 @@
 //! The product on the cluster: its chart, installed once for all suites, and what tests ask of it.
 
+use std::net::TcpStream;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::{Cluster, KAFKA_SERVICE, Namespace, eventually};
 use crate::http::{Answer, report, try_exchange};
-use crate::paths;
+use crate::{paths, wait};
 
 /// Where the operator and the default fleet are.
 pub const SYSTEM: &str = "sluice-system";
@@ -133,11 +134,13 @@ pub fn address(service: &Value) -> String {
     format!("{ip}:{port}")
 }
 
-/// Sends one report, and gives its answer's code or what was wrong.
+/// Sends one report once the address can be connected to, and gives its answer's code or what was wrong.
 ///
 /// # Errors
 /// No answer, or no success.
 pub fn try_report(address: &str, group_id: &str, stream_id: &str, body: &str) -> Result<(), String> {
+    // A Service leads to a pod a moment after the pod is ready: the node has to write it down first.
+    wait::holds(Duration::from_secs(10), || TcpStream::connect(address).is_ok());
     let answer = try_exchange(address, &report(group_id, stream_id, body), Duration::from_secs(15));
     let answer: Answer = answer.ok_or("no answer")?;
     if answer.lenient_code().as_deref() == Some("0") { Ok(()) } else { Err(answer.text().to_owned()) }

@@ -37,6 +37,7 @@ spec:
     image: {image}
     securityContext: {RESTRICTED}
     readinessProbe: {{httpGet: {{port: 9102, path: /readyz}}, periodSeconds: 1}}
+    args: [--config, /etc/sluice/config/fleet.json]
     volumeMounts: [{{name: config, mountPath: /etc/sluice/config}}]
   volumes: [{{name: config, configMap: {{name: config}}}}]
 "

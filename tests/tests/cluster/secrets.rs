@@ -92,7 +92,7 @@ fn a_rotated_password_is_used_without_a_restart() {
     );
     space.until_ready("a");
     let service = space.service("sluice-edge");
-    try_report(&service, space.name(), "a", "with the first").expect("a report");
+    eventually("a report", SOON, || try_report(&service, space.name(), "a", "with the first"));
     let (before, renewed) = (pods(&space), renewals(&space, "edge").unwrap());
 
     set_password(&cluster, user, "the-second-password");
@@ -204,7 +204,8 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     // A groupId of its own, because a group is on one fleet.
     space.apply(&stream("b", "bad").replace("spec:\n", &format!("spec:\n  groupId: {}.bad\n", space.name())));
     space.until_ready("a");
-    try_report(&space.service("sluice-good"), space.name(), "a", "a report").expect("a report");
+    let service = space.service("sluice-good");
+    eventually("a report", SOON, || try_report(&service, space.name(), "a", "a report"));
     space.until_condition("dstream/b", "SinkReady", "False", "SinkUnreachable", KUBELET);
 
     let mut all = Vec::new();

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sluice_tests::cluster::product::SYSTEM;
 use sluice_tests::cluster::{Cluster, eventually};
@@ -154,12 +155,21 @@ fn done(log: &[Value]) -> BTreeSet<Right> {
 /// Requests of the operator that were refused for want of a right. While the chart is being removed its roles go
 /// before its pods have ended: what they are refused then is as it should be.
 fn refused(log: &[Value]) -> Vec<&Value> {
-    let (mut refused, mut bound) = (Vec::new(), true);
+    let (mut refused, mut missing, mut changed) = (Vec::new(), BTreeSet::new(), Timestamp::MIN);
     for entry in log {
         let resource = text(entry, "/objectRef/resource");
-        if resource.ends_with("rolebindings") && text(entry, "/objectRef/name") == "sluice-operator" {
-            bound = text(entry, "/verb") != "delete";
+        let received: Timestamp = text(entry, "/requestReceivedTimestamp").parse().expect("a time");
+        if resource.ends_with("rolebindings") && text(entry, "/objectRef/name").starts_with("sluice-operator")
+        {
+            match text(entry, "/verb") {
+                "delete" => drop(missing.insert(resource.to_owned())),
+                "create" | "patch" => drop(missing.remove(resource)),
+                _ => {}
+            }
+            changed = received;
         }
+        // What a binding allows, the API server knows a moment after it is made.
+        let bound = missing.is_empty() && received.duration_since(changed) > SignedDuration::from_secs(2);
         let message = text(entry, "/responseStatus/message");
         let by_rules =
             entry.pointer("/annotations/authorization.k8s.io~1decision").is_some_and(|d| d == "forbid");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, ObjectMeta};
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use sluice_crds::{DataStream, ProxyFleet};
@@ -55,6 +55,8 @@ pub struct Store {
     pub children: BTreeMap<ChildKey, Child>,
     /// The default fleet's settings.
     pub settings: Option<Settings>,
+    /// The highest resourceVersion that each watch has shown, of what it removed too.
+    shown: BTreeMap<Source, u64>,
     listed: BTreeSet<Source>,
     listing: BTreeMap<Source, BTreeSet<Name>>,
 }
@@ -70,28 +72,66 @@ impl Store {
     pub fn take(&mut self, change: Change) {
         let Change { source, event } = change;
         match event {
-            Event::Apply(object) => self.put(source, object),
-            Event::Delete(object) => self.remove(source, &name(&object)),
+            Event::Apply(object) => {
+                self.note(source, &object);
+                self.put(source, object);
+            }
+            Event::Delete(object) => {
+                self.note(source, &object);
+                self.remove(source, &name(&object));
+            }
             Event::Init => {
                 self.listing.insert(source, BTreeSet::new());
             }
             Event::InitApply(object) => {
+                self.note(source, &object);
                 self.listing.entry(source).or_default().insert(name(&object));
                 self.put(source, object);
             }
             Event::InitDone => {
                 let seen = self.listing.remove(&source).unwrap_or_default();
                 for gone in self.names(source).into_iter().filter(|name| !seen.contains(name)) {
-                    self.remove(source, &gone);
+                    // What an answer showed and the list does not is newer, unless the watch is further.
+                    if self.version(source, &gone) <= self.shown.get(&source).copied() {
+                        self.remove(source, &gone);
+                    }
                 }
                 self.listed.insert(source);
             }
         }
     }
 
-    /// Takes an object in, unless a newer form of it is there. An answer to a write may come before or after
-    /// the watch shows the same.
-    pub fn put(&mut self, source: Source, object: DynamicObject) {
+    /// Takes in what a write was answered with, unless the watch is further: it has then shown the object, or its
+    /// end.
+    pub fn answered(&mut self, source: Source, object: DynamicObject) {
+        let newer = version(object.metadata.resource_version.as_deref());
+        if self.shown.get(&source).is_none_or(|shown| *shown < newer) {
+            self.put(source, object);
+        }
+    }
+
+    fn note(&mut self, source: Source, object: &DynamicObject) {
+        let version = version(object.metadata.resource_version.as_deref());
+        let shown = self.shown.entry(source).or_default();
+        *shown = (*shown).max(version);
+    }
+
+    /// The version of an object that is there; of the kinds that no write is answered with, none.
+    fn version(&self, source: Source, name: &Name) -> Option<u64> {
+        let of = |metadata: &ObjectMeta| version(metadata.resource_version.as_deref());
+        match source {
+            Source::Fleets => self.fleets.get(name).map(|fleet| of(&fleet.metadata)),
+            Source::Streams => self.streams.get(name).map(|stream| of(&stream.metadata)),
+            Source::Children(kind) => {
+                let (namespace, name) = name.clone();
+                self.children.get(&ChildKey { kind, namespace, name }).map(|child| child.version)
+            }
+            Source::Namespaces | Source::Pods | Source::Settings => None,
+        }
+    }
+
+    /// Takes an object in, unless a newer form of it is there.
+    fn put(&mut self, source: Source, object: DynamicObject) {
         let name = name(&object);
         let newer = version(object.metadata.resource_version.as_deref());
         match source {

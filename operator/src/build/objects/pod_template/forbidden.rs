@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::volumes::RESERVED;
 use super::super::{PROXY_CONTAINER, labels};
 use super::{FIELD, Fault};
+use crate::marks::MANAGED_BY;
 
 /// Fields of the pod.
 const POD: [(&str, &str); 6] = [
@@ -66,11 +67,11 @@ fn metadata(written: &Value) -> Vec<Fault> {
                 "can't be set: pods take only labels and annotations from here",
             )
         });
-    let labels =
-        labels::SELECTOR.iter().filter(|label| metadata.get("labels").is_some_and(|l| has(l, label)));
+    let known = labels::SELECTOR.iter().chain([&MANAGED_BY]);
+    let labels = known.filter(|label| metadata.get("labels").is_some_and(|l| has(l, label)));
     let labels = labels.map(|label| {
         let field = format!("{field}.labels[{label}]");
-        Fault::new(field, "can't be set: the fleet's pods are selected by this label")
+        Fault::new(field, "can't be set: the fleet's pods are found by this label")
     });
     others.chain(labels).collect()
 }
