@@ -222,3 +222,6 @@ fn settings(object: &DynamicObject) -> Settings {
     let uid = object.metadata.uid.clone().unwrap_or_default();
     Settings { name: name(object), uid, data: data.unwrap_or_default() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,10 +103,10 @@ fn a_long_value_makes_no_long_message() {
 }
 
 #[test]
-fn the_labels_pods_are_selected_by_cannot_be_set() {
-    for label in ["app.kubernetes.io/name", "sluice.dev/fleet"] {
+fn the_labels_pods_are_found_by_cannot_be_set() {
+    for label in ["app.kubernetes.io/name", "app.kubernetes.io/managed-by", "sluice.dev/fleet"] {
         let template = json!({"metadata": {"labels": {label: "mine"}}});
-        refused(template, &format!("metadata.labels[{label}]"), "selected by this label");
+        refused(template, &format!("metadata.labels[{label}]"), "found by this label");
     }
 }
 

@@ -1,0 +1,62 @@
+//! What the watch shows and what writes are answered with, in any order.
+
+use serde_json::json;
+
+use super::*;
+
+const MAPS: Source = Source::Children(ObjectKind::ConfigMap);
+
+fn map(name: &str, version: u64) -> DynamicObject {
+    serde_json::from_value(json!({
+        "metadata": {"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string()},
+        "data": {"a": "b"}
+    }))
+    .unwrap()
+}
+
+fn names(store: &Store) -> Vec<&str> {
+    store.children.keys().map(|key| key.name.as_str()).collect()
+}
+
+fn shown(store: &mut Store, event: Event<DynamicObject>) {
+    store.take(Change { source: MAPS, event });
+}
+
+#[test]
+fn an_answer_does_not_bring_back_what_the_watch_has_removed_since() {
+    let mut store = Store::default();
+    shown(&mut store, Event::Apply(map("a", 5)));
+    shown(&mut store, Event::Delete(map("a", 7)));
+    store.answered(MAPS, map("a", 6));
+    assert!(names(&store).is_empty());
+    store.answered(MAPS, map("a", 8));
+    assert_eq!(names(&store), ["a"]);
+}
+
+#[test]
+fn an_older_form_never_replaces_a_newer_one() {
+    let mut store = Store::default();
+    store.answered(MAPS, map("a", 9));
+    shown(&mut store, Event::Apply(map("a", 8)));
+    assert_eq!(store.children.values().next().unwrap().version, 9);
+}
+
+#[test]
+fn a_new_list_removes_what_it_does_not_show_but_not_what_was_written_since() {
+    let mut store = Store::default();
+    shown(&mut store, Event::Apply(map("gone", 4)));
+    store.answered(MAPS, map("written", 9));
+    shown(&mut store, Event::Init);
+    shown(&mut store, Event::InitApply(map("stays", 6)));
+    shown(&mut store, Event::InitDone);
+    assert_eq!(names(&store), ["stays", "written"]);
+}
+
+#[test]
+fn a_config_map_is_kept_without_its_data() {
+    let mut store = Store::default();
+    shown(&mut store, Event::Apply(map("a", 1)));
+    let child = store.children.values().next().unwrap();
+    assert_eq!(child.value["data"]["a"], crate::watch::cluster::child::digest(b"b"));
+    assert_eq!(child.value["kind"], "ConfigMap");
+}
