@@ -191,7 +191,7 @@ fn endpoints(data: &Value) -> Value {
     data
 }
 
-/// The published document of a fleet, without revisions and generations; null where the object holds none.
+/// The published document of a fleet, without revisions, generations and uids; null where the object holds none.
 fn configuration(space: &Namespace<'_>, object: &Value) -> Value {
     let Some(part) = object["binaryData"]["part"].as_str() else { return Value::Null };
     let part = BASE64_STANDARD.decode(part).unwrap();
@@ -209,7 +209,7 @@ fn configuration(space: &Namespace<'_>, object: &Value) -> Value {
 fn without_generations(streams: &mut Value) {
     for stream in streams.as_array_mut().into_iter().flatten() {
         let stream = stream.as_object_mut().unwrap();
-        stream.retain(|field, _| !["generation", "counts"].contains(&field.as_str()));
+        stream.retain(|field, _| !["generation", "counts", "uid"].contains(&field.as_str()));
     }
 }
 
