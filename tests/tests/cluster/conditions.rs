@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sluice_tests::cluster::product::SYSTEM;
-use sluice_tests::cluster::{Cluster, Namespace};
+use sluice_tests::cluster::product::{KUBELET, SYSTEM};
+use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::{markdown, paths};
 
-use super::pace::soon_has;
+use super::pace::{hurry, soon_has};
 use stages::Stage;
 
 /// Streams that hold as much as a stream can, of which one fleet's configuration has no room for the last.
@@ -71,8 +71,19 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
             Step::Kubectl(arguments) => drop(space.kubectl(arguments)),
             Step::Fill => space.apply(&large_streams()),
             Step::Nudged { object, condition, status, reason, part } => {
-                let message = soon_has((&space, object), (condition, status, reason), &space);
-                assert!(message.contains(&filled(part)), "{object} {condition} {reason}: {message}");
+                let part = filled(part);
+                eventually(
+                    &format!("{object} to have {condition}={status}, {reason}: {part}"),
+                    KUBELET,
+                    || {
+                        let seen = space.condition(object, condition);
+                        if seen.0 == status && seen.1 == reason && seen.2.contains(&part) {
+                            return Ok(());
+                        }
+                        hurry(&space);
+                        Err(format!("{seen:?}"))
+                    },
+                );
             }
             Step::Fresh { condition, status, reason, part } => {
                 let message = fresh(&space, condition, (status, reason));
