@@ -152,9 +152,19 @@ fn done(log: &[Value]) -> BTreeSet<Right> {
     log.iter().flat_map(used).collect()
 }
 
+/// Who asked for what, wherever it is.
+fn asked(entry: &Value) -> [&str; 5] {
+    let places =
+        ["/user/username", "/verb", "/objectRef/apiGroup", "/objectRef/resource", "/objectRef/subresource"];
+    places.map(|place| text(entry, place))
+}
+
 /// Requests of the operator that were refused for want of a right. While the chart is being removed its roles go
 /// before its pods have ended: what they are refused then is as it should be.
+/// So it is with what an API server refuses that has just started and does not know its rules yet: a right that
+/// is had at any other time is not missing.
 fn refused(log: &[Value]) -> Vec<&Value> {
+    let granted: BTreeSet<_> = log.iter().filter(|entry| code(entry) < 300).map(asked).collect();
     let (mut refused, mut missing, mut changed) = (Vec::new(), BTreeSet::new(), Timestamp::MIN);
     for entry in log {
         let resource = text(entry, "/objectRef/resource");
@@ -177,6 +187,7 @@ fn refused(log: &[Value]) -> Vec<&Value> {
         let by_admission = message.contains("cannot set") && message.contains("ownerRef");
         let blocked = message.contains("cannot set blockOwnerDeletion");
         let ours = text(entry, "/user/username") == USER && code(entry) == 403;
+        let by_rules = by_rules && !granted.contains(&asked(entry));
         if ours && bound && (by_rules || by_admission || blocked) {
             refused.push(entry);
         }
