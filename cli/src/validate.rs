@@ -1,6 +1,8 @@
 //! `sluice validate`: checks files with the operator's own code and tells what it finds.
 //! It changes nothing and talks to nobody.
 
+mod namespaces;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
@@ -9,6 +11,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use sluice_operator::local::Local;
+use sluice_operator::resolve::Resolution;
 use sluice_operator::{ObjectRef, Problem, Reason, watch};
 
 use crate::args::{Output, Validate};
@@ -22,6 +25,8 @@ struct Findings {
     /// Documents of others: file and what it is.
     foreign: Vec<(String, String)>,
     problems: Vec<Problem>,
+    /// What depends on something that is in no file.
+    doubts: Vec<Problem>,
 }
 
 pub(crate) fn main(args: &Validate) -> ExitCode {
@@ -60,8 +65,11 @@ impl Findings {
 
     fn good_lines(&self) -> Vec<String> {
         let valid = self.valid.iter().map(|(file, id)| format!("{file}: {id}: valid"));
-        let foreign =
-            self.foreign.iter().map(|(file, what)| format!("{file}: {what}: not Sluice's, left alone"));
+        let foreign = self.foreign.iter().map(|(file, what)| {
+            let use_of_it =
+                if what.starts_with(namespaces::TOLD) { "only its labels are read" } else { "left alone" };
+            format!("{file}: {what}: not Sluice's, {use_of_it}")
+        });
         valid.chain(foreign).collect()
     }
 
@@ -69,7 +77,8 @@ impl Findings {
         if self.is_empty() {
             return vec!["sluice: there is no resource in the files given".to_owned()];
         }
-        self.problems.iter().map(ToString::to_string).collect()
+        let doubts = self.doubts.iter().map(|doubt| format!("warning: {doubt}"));
+        self.problems.iter().map(ToString::to_string).chain(doubts).collect()
     }
 
     fn json(&self) -> Value {
@@ -77,13 +86,14 @@ impl Findings {
             |id: &ObjectRef| json!({"kind": id.kind.name(), "namespace": id.namespace, "name": id.name});
         let valid = self.valid.iter().map(|(file, id)| json!({"file": file, "object": object(id)}));
         let foreign = self.foreign.iter().map(|(file, what)| json!({"file": file, "what": what}));
-        let problems = self.problems.iter().map(|problem| {
+        let told = |problem: &Problem| {
             json!({"file": problem.file, "object": problem.object.as_ref().map(object), "field": problem.field,
-                "reason": format!("{:?}", problem.reason), "message": problem.message})
-        });
+                "reason": problem.reason.name(), "message": problem.message})
+        };
+        let (problems, warnings) = (self.problems.iter().map(told), self.doubts.iter().map(told));
         json!({
             "ok": self.is_good(), "valid": valid.collect::<Vec<_>>(), "foreign": foreign.collect::<Vec<_>>(),
-            "problems": problems.collect::<Vec<_>>(),
+            "problems": problems.collect::<Vec<_>>(), "warnings": warnings.collect::<Vec<_>>(),
         })
     }
 }
@@ -96,17 +106,17 @@ fn problem(file: &str, message: String) -> Problem {
 fn check(mut local: Local, files: &[PathBuf]) -> Findings {
     let (files, mut problems) = expand(files);
     let snapshot = watch::read_files(&files);
+    let namespaces = namespaces::read(&files, &snapshot.foreign);
+    let Resolution { problems: found, doubts, .. } = local.check(&snapshot, &namespaces);
     // What is not among the files given may well be in the cluster.
-    let found =
-        local.apply(&snapshot).problems.into_iter().filter(|problem| !problem.reason.is_missing_part());
-    problems.extend(found);
+    problems.extend(found.into_iter().filter(|problem| !problem.reason.is_missing_part()));
     let bad: BTreeSet<(&str, &ObjectRef)> = problems
         .iter()
         .filter_map(|problem| problem.object.as_ref().map(|object| (problem.file.as_str(), object)))
         .collect();
     let fine = snapshot.objects.iter().filter(|source| !bad.contains(&(source.file.as_str(), &source.id)));
     let valid = fine.map(|source| (source.file.clone(), source.id.clone())).collect();
-    Findings { valid, foreign: snapshot.foreign, problems }
+    Findings { valid, foreign: snapshot.foreign, problems, doubts }
 }
 
 /// Files as they are, directories as the files in them.
@@ -181,6 +191,45 @@ mod tests {
         let (_, bad) = lines(&[("a.yaml", FLEET), ("b.yaml", &STREAM.replace("SPEC", "sink: {name: x}"))]);
         assert_eq!(bad.len(), 1);
         assert!(bad[0].contains("spec.sink.name"), "{bad:?}");
+    }
+
+    #[test]
+    fn what_depends_on_a_namespaces_labels_is_a_warning_until_the_namespace_is_given() {
+        let allowed =
+            "allowedStreams: {namespaces: {from: Selector, selector: {matchLabels: {team: sales}}}}";
+        let fleet = FLEET.replace("spec: {", &format!("spec: {{{allowed}, "));
+        let stream = STREAM
+            .replace("name: orders", "name: orders, namespace: shop")
+            .replace("SPEC", "fleet: {name: default, namespace: default}");
+        let namespace = |team: &str| {
+            format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{team: {team}}}}}}}")
+        };
+        let (good, bad) = lines(&[("a.yaml", &fleet), ("b.yaml", &stream)]);
+        assert_eq!(good.len(), 2, "{good:?}");
+        assert_eq!(bad.len(), 1, "{bad:?}");
+        let told = "warning: b.yaml: DataStream shop/orders: spec.fleet: whether ProxyFleet default/default takes \
+            streams of namespace shop depends on the namespace's labels";
+        assert!(bad[0].starts_with(told) && bad[0].contains("team=sales"), "{bad:?}");
+
+        let (good, bad) = lines(&[("a.yaml", &fleet), ("b.yaml", &stream), ("c.yaml", &namespace("sales"))]);
+        assert_eq!(good[2], "c.yaml: Namespace shop: not Sluice's, only its labels are read");
+        assert_eq!((good.len(), bad.len()), (3, 0), "{bad:?}");
+        let (good, bad) = lines(&[("a.yaml", &fleet), ("b.yaml", &stream), ("c.yaml", &namespace("money"))]);
+        assert_eq!((good.len(), bad.len()), (2, 1), "{good:?} {bad:?}");
+        assert!(bad[0].starts_with("b.yaml: DataStream shop/orders: spec.fleet: ProxyFleet"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_warning_alone_is_no_failure() {
+        let id =
+            ObjectRef { kind: sluice_crds::Kind::DataStream, namespace: "shop".into(), name: "a".into() };
+        let doubt = Problem { reason: Reason::LabelsUnknown, ..problem("a.yaml", "who knows".to_owned()) };
+        let findings =
+            Findings { valid: vec![("a.yaml".to_owned(), id)], doubts: vec![doubt], ..Findings::default() };
+        let json = findings.json();
+        assert_eq!((findings.is_good(), &json["ok"]), (true, &json!(true)));
+        assert_eq!(json["warnings"][0]["reason"], "LabelsUnknown");
+        assert_eq!(json["problems"], json!([]));
     }
 
     #[test]

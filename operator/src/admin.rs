@@ -6,26 +6,16 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
-use std::time::Duration;
+use sluice_admin::listener;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::lead::Term;
 use crate::telemetry::Metrics;
 
 /// Connections served at once.
 const CONNECTIONS: usize = 64;
-/// A connection's whole life; probes and scrapes are short.
-const LIFE: Duration = Duration::from_secs(120);
-/// From a request's first byte to the end of its head.
-const HEAD: Duration = Duration::from_secs(10);
 
 /// What the port shows.
 #[derive(Clone)]
@@ -45,35 +35,7 @@ pub async fn serve(socket: TcpListener, shown: Shown, stop: CancellationToken) {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(shown);
-    let seats = Arc::new(Semaphore::new(CONNECTIONS));
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let Ok((connection, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { continue };
-        let service = TowerToHyperService::new(router.clone());
-        let stop = stop.clone();
-        connections.spawn(async move {
-            let served = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(connection), service);
-            tokio::select! {
-                // How a scrape's connection ends concerns nobody.
-                _ = timeout(LIFE, served) => {}
-                () = stop.cancelled() => {}
-            }
-            drop(seat);
-        });
-    }
-    connections.close();
-    connections.wait().await;
+    listener::serve(socket, router, CONNECTIONS, stop).await;
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {

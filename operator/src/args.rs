@@ -1,11 +1,9 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
-
-use crate::telemetry::LogForm;
+use sluice_admin::log::LogForm;
 
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
 #[derive(Clone, Debug, Parser)]
@@ -61,15 +59,6 @@ impl PullPolicy {
             Self::IfNotPresent => "IfNotPresent",
             Self::Never => "Never",
         }
-    }
-}
-
-impl Args {
-    /// The form of the log.
-    #[must_use]
-    pub fn log_form(&self) -> LogForm {
-        let usual = if std::io::stderr().is_terminal() { LogForm::Human } else { LogForm::Json };
-        self.log.unwrap_or(usual)
     }
 }
 

@@ -36,6 +36,12 @@ impl ObjectKind {
         Self::ALL.into_iter().filter(|kind| *kind != Self::ProxyFleet)
     }
 
+    /// Whether it runs pods.
+    #[must_use]
+    pub const fn is_workload(self) -> bool {
+        matches!(self, Self::Deployment | Self::StatefulSet | Self::DaemonSet)
+    }
+
     /// Its name as `kind` of an object.
     #[must_use]
     pub const fn name(self) -> &'static str {

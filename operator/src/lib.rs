@@ -22,6 +22,7 @@ pub mod app;
 pub mod apply;
 pub mod args;
 pub mod build;
+mod hex;
 pub mod kind;
 pub mod lead;
 pub mod local;

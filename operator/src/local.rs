@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resolve::{self, Place, Resolution, Written};
+use crate::resolve::{self, Namespaces, Place, Resolution, Written};
 use crate::validate::{Error, Resource, Validated, Validator};
 use crate::watch::{Snapshot, Source};
 use crate::{ObjectRef, Problem, Reason};
@@ -29,6 +29,16 @@ impl Local {
     /// Takes all that is written now. An object that is broken stays in effect as it was last; one that is
     /// no longer written is gone. Problems come in the order of files.
     pub fn apply(&mut self, snapshot: &Snapshot) -> Resolution {
+        self.apply_at(snapshot, Place::Host(None))
+    }
+
+    /// The same for files that are to go to a cluster. Of its namespaces these are known; what depends on the labels of
+    /// others is no problem but a doubt.
+    pub fn check(&mut self, snapshot: &Snapshot, namespaces: &Namespaces) -> Resolution {
+        self.apply_at(snapshot, Place::Host(Some(namespaces)))
+    }
+
+    fn apply_at(&mut self, snapshot: &Snapshot, place: Place<'_>) -> Resolution {
         let mut problems = snapshot.problems.clone();
         let mut first: BTreeMap<&ObjectRef, &str> = BTreeMap::new();
         let mut order: Vec<(&str, &ObjectRef)> = Vec::new();
@@ -43,7 +53,7 @@ impl Local {
         }
         let written: BTreeSet<&ObjectRef> = first.into_keys().collect();
         self.good.retain(|id, _| written.contains(id));
-        let mut resolution = self.resolve(&order);
+        let mut resolution = self.resolve(&order, place);
         let idle = resolution.problems.iter().filter(|problem| problem.reason == Reason::PortTaken);
         self.idle = idle.filter_map(|problem| problem.object.clone()).collect();
         problems.append(&mut resolution.problems);
@@ -66,7 +76,7 @@ impl Local {
         }
     }
 
-    fn resolve(&self, order: &[(&str, &ObjectRef)]) -> Resolution {
+    fn resolve(&self, order: &[(&str, &ObjectRef)], place: Place<'_>) -> Resolution {
         let mut fleets = Vec::new();
         let mut streams = Vec::new();
         for (file, id) in order {
@@ -76,7 +86,7 @@ impl Local {
                 None => {}
             }
         }
-        resolve::resolve(&fleets, &streams, Place::Host)
+        resolve::resolve(&fleets, &streams, place)
     }
 }
 

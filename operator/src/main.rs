@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use sluice_admin::log;
+use sluice_operator::app;
 use sluice_operator::args::Args;
-use sluice_operator::{app, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    telemetry::log(args.log_form());
+    log::start(args.log);
     match app::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

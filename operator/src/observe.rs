@@ -2,6 +2,7 @@
 //! Plain values that others fill in and judge; it looks at nothing itself.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sluice_wire::status::NodeStatus;
 
@@ -18,6 +19,10 @@ pub struct FleetView {
     pub paused: bool,
     /// What keeps the operator from making the fleet as written, in words a person can act on.
     pub faults: Vec<Fault>,
+    /// For what its pods wait before they get a new proxy image; absent: they don't.
+    pub held: Option<String>,
+    /// Whether an object of it is still to be written.
+    pub unwritten: bool,
 }
 
 /// What keeps a fleet from being made as written.
@@ -55,6 +60,18 @@ pub struct WorkloadView {
     pub ready: i32,
 }
 
+impl WorkloadView {
+    /// Whether every pod that it is to have has the newest template and is ready, and no other is left. A pod that
+    /// is made before a former one goes is counted as updated before it is ready.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.observed
+            && self.updated >= self.desired
+            && self.replicas <= self.desired
+            && self.ready >= self.desired
+    }
+}
+
 /// A pod of a fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeView {
@@ -71,5 +88,5 @@ pub struct NodeView {
     /// Why its container does not run or the pod can't be placed, in Kubernetes' words.
     pub trouble: Option<String>,
     /// What the proxy said of itself last; absent before it was reached.
-    pub status: Option<NodeStatus>,
+    pub status: Option<Arc<NodeStatus>>,
 }

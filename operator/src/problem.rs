@@ -49,6 +49,8 @@ pub enum Reason {
     LimitTooLarge,
     /// The fleet does not allow what the stream names.
     NotPermitted,
+    /// Whether the fleet allows the stream's namespace depends on labels that are not known.
+    LabelsUnknown,
     /// A file sink in a cluster: a fleet there has no disk of its own.
     SinkNotDurable,
     /// The fleet's configuration holds no further stream.
@@ -85,6 +87,7 @@ impl Reason {
             Self::PortTaken => "PortTaken",
             Self::LimitTooLarge => "LimitTooLarge",
             Self::NotPermitted => "NotPermitted",
+            Self::LabelsUnknown => "LabelsUnknown",
             Self::SinkNotDurable => "SinkNotDurable",
             Self::FleetFull => "FleetFull",
         }

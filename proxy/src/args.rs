@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use sluice_admin::log::LogForm;
 
 /// Takes reports over HTTP and puts them safely into Kafka.
 #[derive(Clone, Debug, Parser)]
@@ -43,24 +43,6 @@ pub struct Args {
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogForm {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Args {
-    /// The form of the log.
-    #[must_use]
-    pub fn log_form(&self) -> LogForm {
-        let usual = if std::io::stderr().is_terminal() { LogForm::Human } else { LogForm::Json };
-        self.log.unwrap_or(usual)
-    }
 }
 
 /// A duration as the resources write it: a whole number and `ms`, `s` or `m`.

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use sluice_admin::log;
+use sluice_proxy::app;
 use sluice_proxy::args::Args;
-use sluice_proxy::{app, telemetry};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    telemetry::log::start(args.log_form());
+    log::start(args.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -71,6 +71,13 @@ impl Secrets {
         Ok(text.trim_end_matches(['\r', '\n']))
     }
 
+    /// The named Secrets alone.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let named = self.values.iter().filter(|((secret, _), _)| names.contains(&secret.as_str()));
+        Self { values: named.map(|(key, value)| (key.clone(), value.clone())).collect() }
+    }
+
     /// A digest of the named Secrets' contents, to tell a change.
     #[must_use]
     pub fn digest(&self, names: &[&str]) -> [u8; 32] {
@@ -225,6 +232,13 @@ mod tests {
         let after = Secrets::read(directory.path());
         assert_ne!(before.digest(&["login"]), after.digest(&["login"]));
         assert_eq!(before.digest(&["else"]), after.digest(&["else"]));
+    }
+
+    #[test]
+    fn a_selection_holds_the_named_secrets_alone() {
+        let secrets = Secrets::read(directory().path());
+        assert_eq!(secrets.only(&["login", "else"]), secrets);
+        assert_eq!(secrets.only(&["else"]), Secrets::default());
     }
 
     #[test]

@@ -36,8 +36,9 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 can't start (a port that is taken, s
 /// What validation does at length, after its options.
 const VALIDATE_NOTES: &str = "\
 Each resource is checked alone as the API server would, and those given are checked against each other.
-Valid resources are told on standard output, problems on standard error, each in one line; with
---output json both are in one object on standard output.
+Valid resources are told on standard output, problems and warnings on standard error, each in one line;
+with --output json all are in one object on standard output. A warning is what can't be decided here: whether
+a fleet's selector lets a namespace in. Give the Namespace too, and its labels decide.
 
 Exit codes: 0 all resources are valid, 1 some are not or can't be read, 2 wrong usage.";
 

@@ -60,7 +60,8 @@ pub enum NodeState {
 pub struct SinkStatus {
     /// Its name in the document.
     pub name: String,
-    /// Whether records can be handed to it.
+    /// Whether nothing is wrong with it. One that is not ready may take records all the same: a connection whose
+    /// Secret is gone goes on with what it had. Whether a stream's records are taken, the stream says.
     pub ready: bool,
     /// Why not; absent when ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,9 +39,7 @@ pub fn stand(live: &Child, wanted: &Value) -> Stand {
     if live.deleting || live.owner.as_deref().is_some_and(|of| Some(of) != owner(wanted)) {
         return Stand::Leaving;
     }
-    let digest =
-        wanted.pointer("/metadata/annotations").and_then(|all| all.get(HASH)).and_then(Value::as_str);
-    if live.annotation(HASH) == digest && contains_slim(&live.value, wanted) {
+    if live.annotation(HASH) == Some(digest_of(wanted)) && contains_slim(&live.value, wanted) {
         return Stand::Same;
     }
     Stand::Differs
@@ -56,7 +54,8 @@ pub fn contains_slim(live: &Value, wanted: &Value) -> bool {
 }
 
 /// Uid of the controller that an object names.
-fn owner(object: &Value) -> Option<&str> {
+#[must_use]
+pub fn owner(object: &Value) -> Option<&str> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
     let controller = owners.iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))?;
     controller.get("uid")?.as_str()

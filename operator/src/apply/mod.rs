@@ -28,6 +28,15 @@ pub enum Write {
         /// Whether none is known: one of the same name may be somebody else's.
         new: bool,
     },
+    /// Change nothing of a workload but how many pods it is to have, if it is still the one that was seen.
+    Scale {
+        /// Which object.
+        key: ChildKey,
+        /// Its uid.
+        uid: String,
+        /// How many pods.
+        replicas: i64,
+    },
     /// Remove an object that is wanted no more, if it is still the one that was seen.
     Delete {
         /// Which object.
@@ -41,6 +50,8 @@ pub enum Write {
         key: FleetKey,
         /// All that is wanted of it.
         wanted: Value,
+        /// Whether none is known: one of the same name may be a person's.
+        new: bool,
     },
     /// Put a fleet's configuration where its proxies find it.
     Publish(Publication),
@@ -74,7 +85,7 @@ pub enum About {
     /// An object of the operator's.
     Child(ChildKey),
     /// The default fleet.
-    DefaultFleet,
+    DefaultFleet(FleetKey),
     /// A fleet's configuration.
     Configuration(FleetKey),
     /// A stream's status.
@@ -88,8 +99,10 @@ impl Write {
     #[must_use]
     pub fn about(&self) -> About {
         match self {
-            Self::Apply { key, .. } | Self::Delete { key, .. } => About::Child(key.clone()),
-            Self::DefaultFleet { .. } => About::DefaultFleet,
+            Self::Apply { key, .. } | Self::Scale { key, .. } | Self::Delete { key, .. } => {
+                About::Child(key.clone())
+            }
+            Self::DefaultFleet { key, .. } => About::DefaultFleet(key.clone()),
             Self::Publish(publication) => About::Configuration(publication.fleet.clone()),
             Self::StreamStatus { name, .. } => About::Stream(name.clone()),
             Self::FleetStatus { name, .. } => About::Fleet(name.clone()),

@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use sluice_crds::{DataStream, ProxyFleet};
 use thiserror::Error;
 
-use super::Write;
+use super::{Write, compare};
+use crate::kind::ObjectKind;
 use crate::lead::Term;
 use crate::marks::{MANAGED_BY, MANAGER};
 use crate::publish::cluster::Publication;
 use crate::status;
 use crate::watch::cluster::{ChildKey, Name, Source};
 
-/// How long one write may take.
+/// How long one write may take, or one part of it where it is made of several.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of a write.
@@ -41,7 +42,7 @@ pub enum SendError {
     #[error("the API server did not answer within {} s", PATIENCE.as_secs())]
     TimedOut,
     /// An object of the name is somebody else's.
-    #[error("{0} is there already and not of this fleet; rename or remove it")]
+    #[error("{0} is there already and is not the operator's; rename or remove it")]
     NameTaken(ChildKey),
     /// An object of the name is there and is going, or its owner is.
     #[error("{0} is there still and is waited for")]
@@ -97,10 +98,11 @@ impl Sender {
         if !term.may_write() {
             return Err(SendError::NotLeading);
         }
+        let patience = PATIENCE * requests(&write);
         tokio::select! {
             biased;
             () = term.end() => Err(SendError::NotLeading),
-            done = tokio::time::timeout(PATIENCE, self.request(write, term)) => done.map_err(|_| SendError::TimedOut)?,
+            done = tokio::time::timeout(patience, self.request(write, term)) => done.map_err(|_| SendError::TimedOut)?,
         }
     }
 
@@ -108,10 +110,13 @@ impl Sender {
         match write {
             Write::Apply { key, wanted, new } => self.apply(&key, &wanted, new).await,
             Write::Delete { key, uid } => self.delete(&key, uid).await,
-            Write::DefaultFleet { key, wanted } => {
-                let api = self.fleets(&key.0);
-                let fleet = api.patch(&key.1, &forced(), &Patch::Apply(&wanted)).await?;
-                Ok(Outcome { objects: vec![(Source::Fleets, fleet)] })
+            Write::Scale { key, uid, replicas } => self.scale(&key, &uid, replicas).await,
+            Write::DefaultFleet { key, wanted, new } => {
+                let key = ChildKey { kind: ObjectKind::ProxyFleet, namespace: key.0, name: key.1 };
+                let made = self.apply(&key, &wanted, new).await?;
+                Ok(Outcome {
+                    objects: made.objects.into_iter().map(|(_, fleet)| (Source::Fleets, fleet)).collect(),
+                })
             }
             Write::Publish(publication) => self.publish(publication, term).await,
             Write::StreamStatus { name, uid, status, events } => {
@@ -132,9 +137,8 @@ impl Sender {
         if new && let Some(there) = api.get_metadata_opt(&key.name).await? {
             let owners = there.metadata.owner_references.as_deref().unwrap_or_default();
             let ours = there.metadata.labels.as_ref().is_some_and(is_ours);
-            let wanted_owner = wanted.pointer("/metadata/ownerReferences/0/uid").and_then(Value::as_str);
             return match owners.iter().find(|owner| owner.controller == Some(true)) {
-                Some(owner) if Some(owner.uid.as_str()) == wanted_owner => {
+                Some(owner) if Some(owner.uid.as_str()) == compare::owner(wanted) => {
                     self.patch(&api, key, wanted).await
                 }
                 Some(_) if ours => Err(SendError::Leaving(key.clone())),
@@ -151,6 +155,13 @@ impl Sender {
         wanted: &Value,
     ) -> Result<Outcome, SendError> {
         let object = api.patch(&key.name, &forced(), &Patch::Apply(wanted)).await?;
+        Ok(Outcome { objects: vec![(Source::Children(key.kind), object)] })
+    }
+
+    async fn scale(&self, key: &ChildKey, uid: &str, replicas: i64) -> Result<Outcome, SendError> {
+        let patch = json!({"metadata": {"uid": uid}, "spec": {"replicas": replicas}});
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let object = self.children(key).patch(&key.name, &params, &Patch::Merge(&patch)).await?;
         Ok(Outcome { objects: vec![(Source::Children(key.kind), object)] })
     }
 
@@ -254,10 +265,6 @@ impl Sender {
     fn children(&self, key: &ChildKey) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &key.namespace, &key.kind.resource())
     }
-
-    fn fleets(&self, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<ProxyFleet>(&()))
-    }
 }
 
 /// What the API server said, as a person is told it, without the request's technical remains.
@@ -270,6 +277,16 @@ fn words(error: &kube::Error) -> String {
 
 fn is_ours(labels: &BTreeMap<String, String>) -> bool {
     labels.get(MANAGED_BY).is_some_and(|by| by == MANAGER)
+}
+
+/// How many requests a write takes.
+fn requests(write: &Write) -> u32 {
+    match write {
+        Write::Publish(publication) => {
+            u32::try_from(publication.maps.len() + publication.gone.len()).unwrap_or(u32::MAX).max(1)
+        }
+        _ => 1,
+    }
 }
 
 fn forced() -> PatchParams {

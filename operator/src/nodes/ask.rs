@@ -1,6 +1,6 @@
 //! One question to one node.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,17 +12,16 @@ use hyper_util::rt::TokioIo;
 use sluice_wire::status::{NodeStatus, StreamCounts};
 use tokio::net::TcpStream;
 
-use super::PORT;
+use super::{PORT, Target};
 
 /// From connecting to the end of the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The longest answer taken: about 500 bytes a stream.
-const LONGEST: usize = 64 << 20;
 
-/// What the node at `ip` says of itself, without what changes all the time; its streams in the order of
+/// What a node says of itself, without what changes all the time; its streams in the order of
 /// groupId and streamId.
-pub(super) async fn status(ip: IpAddr) -> Option<NodeStatus> {
-    let answered = tokio::time::timeout(PATIENCE, get(SocketAddr::new(ip, PORT))).await;
+pub(super) async fn status(target: Target) -> Option<NodeStatus> {
+    let ip = target.ip;
+    let answered = tokio::time::timeout(PATIENCE, get(SocketAddr::new(ip, PORT), target.longest)).await;
     match answered {
         Ok(Ok(body)) => parse(&body).map_err(|error| tracing::debug!(%ip, %error, "odd status")).ok(),
         Ok(Err(error)) => {
@@ -33,7 +32,7 @@ pub(super) async fn status(ip: IpAddr) -> Option<NodeStatus> {
     }
 }
 
-async fn get(address: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
+async fn get(address: SocketAddr, longest: usize) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get("/status").header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
@@ -42,7 +41,7 @@ async fn get(address: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + S
         if !answer.status().is_success() {
             return Err(format!("status {}", answer.status()).into());
         }
-        Ok(Limited::new(answer.into_body(), LONGEST).collect().await?.to_bytes())
+        Ok(Limited::new(answer.into_body(), longest).collect().await?.to_bytes())
     };
     // The connection is driven here and ends with the question.
     tokio::select! {

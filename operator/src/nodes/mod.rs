@@ -33,6 +33,8 @@ pub struct Target {
     pub ip: IpAddr,
     /// Whether something is expected to change soon.
     pub soon: bool,
+    /// The longest answer it may give, in bytes.
+    pub longest: usize,
 }
 
 /// Who is to be asked, by uid of the pod.
@@ -66,7 +68,7 @@ pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer
             asked.insert(uid.clone(), Instant::now());
             let answers = answers.clone();
             questions.spawn(async move {
-                let status = ask::status(target.ip).await;
+                let status = ask::status(target).await;
                 drop(seat);
                 // The loop that takes answers ends after this one; then nobody wants them.
                 let _ = answers.send(Answer { uid, status }).await;

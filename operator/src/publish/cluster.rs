@@ -11,10 +11,10 @@ use sluice_wire::document::{Document, Group};
 use sluice_wire::parts::{self, MAX_PARTS};
 
 use super::parts::{EncodeError, encode};
+use crate::hex;
 use crate::kind::ObjectKind;
 use crate::marks::{GROUPS, PART, PARTS, REVISION};
 use crate::resolve::FleetKey;
-use crate::watch::cluster::child::digest;
 use crate::watch::cluster::{Child, ChildKey};
 
 /// Between two publications of a fleet, at least.
@@ -144,7 +144,7 @@ fn digests(document: &Document) -> BTreeMap<String, String> {
 
 fn md5(data: &impl Serialize) -> String {
     let bytes = serde_json::to_vec(data).unwrap_or_default();
-    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::digits(&Md5::digest(bytes))
 }
 
 fn key((namespace, name): &FleetKey, index: usize) -> ChildKey {
@@ -172,7 +172,7 @@ fn config_map(
         },
         "binaryData": {parts::KEY: content},
     });
-    map["metadata"]["annotations"][PART] = digest(content.as_bytes()).into();
+    map["metadata"]["annotations"][PART] = hex::sha256(content.as_bytes()).into();
     if let Some(there) = there {
         map["metadata"]["resourceVersion"] = there.version.to_string().into();
         map["metadata"]["uid"] = there.uid.clone().into();

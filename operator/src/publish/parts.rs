@@ -1,11 +1,10 @@
 //! Cuts a document into the parts that ConfigMaps hold (`sluice_wire::parts`). Pure, and deterministic: equal
 //! documents give equal bytes, so that nothing is written that says nothing new.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
 use sluice_wire::document::Document;
 use sluice_wire::parts::{MAX_DOCUMENT, MAX_HEADER, MAX_PART, MAX_PARTS, PartHeader};
+
+use crate::hex;
 
 /// How hard zstd tries. Its window is 2 MiB at this level, below what readers allow.
 const LEVEL: i32 = 3;
@@ -48,7 +47,7 @@ pub fn encode(document: &Document) -> Result<Vec<Vec<u8>>, EncodeError> {
     within("as JSON", text.len(), MAX_DOCUMENT)?;
     let compressed = zstd::bulk::compress(&text, LEVEL)?;
     within("compressed", compressed.len(), MAX_PARTS * MAX_PART)?;
-    let sha256 = digest(&compressed);
+    let sha256 = hex::sha256(&compressed);
     let bodies: Vec<_> = compressed.chunks(MAX_PART).collect();
     let part = |(index, body): (usize, &&[u8])| {
         let (fleet, revision, count) = (document.fleet.uid.clone(), document.revision, bodies.len());
@@ -67,14 +66,6 @@ fn within(form: &'static str, length: usize, most: usize) -> Result<(), EncodeEr
     if length > most { Err(EncodeError::TooLarge { form, length, most }) } else { Ok(()) }
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -85,7 +76,7 @@ mod tests {
 
     /// Names that no compressor shortens to less than half: 1 KiB.
     fn stream(number: usize) -> Stream {
-        let random = |header: usize| digest(format!("{number}-{header}").as_bytes());
+        let random = |header: usize| hex::sha256(format!("{number}-{header}").as_bytes());
         Stream {
             namespace: "shop".to_owned(),
             name: format!("orders-{number}"),
@@ -128,7 +119,7 @@ mod tests {
 
     fn decode(parts: &[Vec<u8>]) -> Document {
         let compressed: Vec<u8> = parts.iter().flat_map(|part| open(part).1).copied().collect();
-        assert!(parts.iter().all(|part| open(part).0.sha256 == digest(&compressed)));
+        assert!(parts.iter().all(|part| open(part).0.sha256 == hex::sha256(&compressed)));
         serde_json::from_slice(&zstd::decode_all(&*compressed).unwrap()).unwrap()
     }
 

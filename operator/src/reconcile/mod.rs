@@ -6,22 +6,25 @@ mod queue;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use sluice_wire::status::NodeStatus;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ObjectRef;
-use crate::apply::{About, Outcome, SendError, Sender, Write};
+use crate::apply::{About, Outcome, SendError, Sender, Write, compare};
 use crate::build::objects::Context;
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
 use crate::resolve::FleetKey;
 use crate::telemetry::Metrics;
-use crate::watch::cluster::{Change, Store};
+use crate::watch::cluster::{Change, Child, ChildKey, Store};
+use plan::Subject;
 use queue::Queue;
 
 pub use plan::Census;
@@ -38,23 +41,44 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// What nodes said last, by uid of the pod.
-    answers: BTreeMap<String, NodeStatus>,
-    /// What went wrong with a fleet's objects.
-    faults: BTreeMap<FleetKey, BTreeMap<About, Fault>>,
+    answers: BTreeMap<String, Arc<NodeStatus>>,
+    /// What went wrong with the objects of a fleet or of a stream.
+    faults: BTreeMap<Subject, BTreeMap<About, Fault>>,
     /// When a fleet's configuration may be published again.
     publish: BTreeMap<FleetKey, Instant>,
-    /// Objects that the API server keeps otherwise than wanted, as when it drops a field: the digest of what
-    /// was wanted and the version that came of it.
-    kept: BTreeMap<crate::watch::cluster::ChildKey, (String, u64)>,
-    /// Fleets whose configuration did not fit: by the digest of all streams, how many did.
-    fits: BTreeMap<FleetKey, (String, usize)>,
-    /// The streams that had no place then.
-    full: BTreeMap<FleetKey, BTreeSet<ObjectRef>>,
+    /// Objects that the API server keeps otherwise than wanted, as when it drops a field.
+    kept: BTreeMap<ChildKey, Kept>,
+    /// The default fleet, if it is kept otherwise: the digest of what was wanted and the generation that came of it.
+    kept_default: Option<(String, i64)>,
+    /// Fleets whose configuration did not fit.
+    fits: BTreeMap<FleetKey, Fit>,
+}
+
+/// An object that the API server keeps otherwise than wanted: the digests of what was wanted and of what it keeps.
+#[derive(Debug, PartialEq, Eq)]
+struct Kept {
+    wanted: String,
+    live: String,
+}
+
+impl Kept {
+    fn of(live: &Child, wanted: &Value) -> Self {
+        Self { wanted: compare::digest_of(wanted).to_owned(), live: live.written() }
+    }
+}
+
+/// What of a fleet's configuration had no room.
+#[derive(Debug)]
+struct Fit {
+    /// The digest of the fleet with all streams.
+    of: String,
+    /// The streams beyond those that it holds.
+    beyond: BTreeSet<ObjectRef>,
 }
 
 impl Memory {
-    fn faults_of(&self, fleet: &FleetKey) -> Vec<Fault> {
-        self.faults.get(fleet).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    fn faults_of(&self, subject: &Subject) -> impl Iterator<Item = &Fault> {
+        self.faults.get(subject).into_iter().flat_map(BTreeMap::values)
     }
 }
 
@@ -182,6 +206,7 @@ impl Reconciler {
                 if !matches!(error, SendError::NotLeading | SendError::Leaving(_)) {
                     tracing::warn!(?about, %error, "a write failed and is tried again");
                 }
+                state.noted(&write);
                 state.note_fault(&write, &error);
                 state.queue.failed(about, Instant::now());
             }
@@ -214,24 +239,35 @@ impl State {
         let known = self.memory.answers.get(&uid);
         // A node that does not answer is judged by its pod; what it said last stays until the pod is gone.
         if let Some(status) = status
-            && known != Some(&status)
+            && known.is_none_or(|known| **known != status)
         {
-            self.memory.answers.insert(uid, status);
+            self.memory.answers.insert(uid, Arc::new(status));
             self.soon();
         }
     }
 
-    fn wrote(&mut self, write: &Write, outcome: Outcome) {
+    /// What was published in vain counts too: the API server's history may hold it.
+    fn noted(&mut self, write: &Write) {
         if let Write::Publish(publication) = write {
             let next = Instant::now() + publication.interval;
             self.memory.publish.insert(publication.fleet.clone(), next);
         }
+    }
+
+    fn wrote(&mut self, write: &Write, outcome: Outcome) {
+        self.noted(write);
         self.clear_fault(write);
         for (source, object) in outcome.objects {
             self.store.answered(source, object);
         }
-        if let Write::Apply { key, wanted, .. } = write {
-            plan::note_kept(&self.store, &mut self.memory, key, wanted);
+        match write {
+            Write::Apply { key, wanted, .. } => {
+                plan::note_kept(&self.store, &mut self.memory, key, wanted);
+            }
+            Write::DefaultFleet { key, wanted, .. } => {
+                plan::note_kept_default(&self.store, &mut self.memory, key, wanted);
+            }
+            _ => {}
         }
     }
 
@@ -258,16 +294,16 @@ impl State {
         }
     }
 
-    /// Faults that a person has to mend are told in the fleet's conditions.
+    /// Faults that a person has to mend are told in the conditions of whom they are about.
     fn note_fault(&mut self, write: &Write, error: &SendError) {
         let kind = match (error, error.kind()) {
             (SendError::NameTaken(_), _) => FaultKind::NameTaken,
             (_, "forbidden" | "invalid" | "refused") => FaultKind::ApplyRefused,
             _ => return,
         };
-        if let Some(fleet) = plan::fleet_of(&self.store, write) {
+        if let Some(subject) = plan::subject(&self.store, write) {
             let fault = Fault { kind, message: error.to_string() };
-            self.memory.faults.entry(fleet).or_default().insert(write.about(), fault);
+            self.memory.faults.entry(subject).or_default().insert(write.about(), fault);
         }
     }
 }

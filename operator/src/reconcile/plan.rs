@@ -7,7 +7,7 @@ mod default_fleet;
 mod rollout;
 mod statuses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -16,15 +16,16 @@ use kube::api::ObjectMeta;
 use serde_json::Value;
 use sluice_crds::{DataStream, ProxyFleet};
 
-use super::Memory;
 use super::views::Views;
+use super::{Kept, Memory};
 use crate::apply::{About, Write, compare};
 use crate::build::objects::Context;
 use crate::nodes::{Target, Targets};
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
-use crate::watch::cluster::{ChildKey, Name, Store};
+use crate::watch::cluster::{ChildKey, Name, Store, name_of};
 
 pub(super) use children::note_kept;
+pub(super) use default_fleet::note_kept as note_kept_default;
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -55,9 +56,9 @@ struct Round<'a> {
 
 /// Plans everything anew.
 pub(super) fn plan(store: &Store, memory: &mut Memory, context: &Context) -> Plan {
-    memory.forget(store);
+    memory.forget(store, context);
     let views = Views::of(store, memory);
-    let wanted = default_fleet::Wanted::of(store, context);
+    let wanted = default_fleet::Wanted::of(store, memory, context);
     let resolution = resolve(store, &views, &wanted, context);
     let mut round = Round {
         store,
@@ -69,26 +70,28 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, context: &Context) -> Pla
         time: Time(Timestamp::now()),
     };
     let mut plan = Plan::default();
-    default_fleet::plan(&round, &wanted, &mut plan);
+    default_fleet::plan(&round, memory, &wanted, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
-    children::plan(&round, memory, &mut plan);
-    // Faults that were found just now are told at once.
-    round.views = Views::of(store, memory);
-    statuses::plan(&round, &mut plan);
+    let mut pending = children::plan(&round, memory, &mut plan);
+    // What was found just now is told at once.
+    round.views.update(memory, &mut pending);
+    statuses::plan(&round, memory, &mut plan);
     plan.targets = targets(&round);
     plan
 }
 
 impl Memory {
     /// Forgets what is about things that are there no more.
-    fn forget(&mut self, store: &Store) {
-        let uids: std::collections::BTreeSet<&str> =
-            store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
+    fn forget(&mut self, store: &Store, context: &Context) {
+        let uids: BTreeSet<&str> = store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
         self.answers.retain(|uid, _| uids.contains(uid.as_str()));
-        self.faults.retain(|fleet, _| store.fleets.contains_key(fleet));
+        // Why the default fleet can't be made is known before it is there.
+        self.faults.retain(|subject, _| match subject {
+            Subject::Fleet(fleet) => store.fleets.contains_key(fleet) || *fleet == context.default_fleet,
+            Subject::Stream(stream) => store.streams.contains_key(stream),
+        });
         self.publish.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.fits.retain(|fleet, _| store.fleets.contains_key(fleet));
-        self.full.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.kept.retain(|key, _| store.children.contains_key(key));
     }
 }
@@ -100,7 +103,8 @@ fn resolve(store: &Store, views: &Views, wanted: &default_fleet::Wanted, context
         by_age(store.fleets.values().filter(|fleet| stays(store, &fleet.metadata)), |fleet| &fleet.metadata);
     let streams =
         by_age(store.streams.values().filter(|stream| stays(store, &stream.metadata)), |s| &s.metadata);
-    let known: BTreeMap<Name, &DataStream> = streams.iter().map(|stream| (name(*stream), *stream)).collect();
+    let known: BTreeMap<Name, &DataStream> =
+        streams.iter().map(|stream| (name_of(&stream.metadata), *stream)).collect();
     let runs = |stream: &crate::ObjectRef, fleet: &FleetKey| {
         let name = (stream.namespace.clone(), stream.name.clone());
         known.get(&name).is_some_and(|stream| {
@@ -142,11 +146,6 @@ fn by_age<'a, K>(
     resources
 }
 
-fn name<K: kube::Resource>(resource: &K) -> Name {
-    let metadata = resource.meta();
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
-
 fn generation(stream: &DataStream) -> i64 {
     stream.metadata.generation.unwrap_or(0)
 }
@@ -174,35 +173,57 @@ impl Round<'_> {
 /// Every pod that has an address is asked: soon while its fleet is not all that it should be.
 fn targets(round: &Round<'_>) -> Targets {
     let mut targets = Targets::new();
-    for (_, view) in round.views.iter() {
+    let streams: BTreeMap<FleetKey, usize> =
+        round.resolution.fleets.iter().map(|fleet| (fleet.key(), fleet.streams.len())).collect();
+    for (key, view) in round.views.iter() {
         let settled = |status: &sluice_wire::status::NodeStatus| {
             Some(status.revision) == view.revision && status.streams.iter().all(|stream| stream.ready)
         };
-        let soon = !view.nodes.iter().all(|node| node.ready && node.status.as_ref().is_some_and(settled));
+        let longest = longest(streams.get(key).copied().unwrap_or(0));
+        let soon = !view.nodes.iter().all(|node| node.ready && node.status.as_deref().is_some_and(settled));
         for node in view.nodes.iter().filter(|node| !node.terminating) {
             if let Some(ip) = node.ip {
-                targets.insert(node.uid.clone(), Target { ip, soon });
+                targets.insert(node.uid.clone(), Target { ip, soon, longest });
             }
         }
     }
     targets
 }
 
-/// The fleet that a write is for, if it is for one.
-pub(super) fn fleet_of(store: &Store, write: &Write) -> Option<FleetKey> {
-    match write.about() {
-        About::Configuration(fleet) | About::Fleet(fleet) => Some(fleet),
-        About::Child(_) => {
-            let Write::Apply { wanted, .. } = write else { return None };
-            let owner = wanted.pointer("/metadata/ownerReferences/0")?;
-            if owner.get("kind").and_then(Value::as_str) != Some("ProxyFleet") {
-                return None;
-            }
-            let uid = owner.get("uid").and_then(Value::as_str);
-            let owned = |fleet: &&std::sync::Arc<ProxyFleet>| fleet.metadata.uid.as_deref() == uid;
-            store.fleets.values().find(owned).map(|fleet| name(fleet.as_ref()))
+/// The longest answer that a node with so many streams is listened to, in bytes.
+const fn longest(streams: usize) -> usize {
+    // Sinks, and streams that are on their way out.
+    const BASE: usize = 1 << 20;
+    /// A message of 1 KiB, and names.
+    const STREAM: usize = 4 << 10;
+    BASE.saturating_add(streams.saturating_mul(STREAM))
+}
+
+/// Who is told when a write fails.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// A fleet.
+    Fleet(FleetKey),
+    /// A stream.
+    Stream(Name),
+}
+
+/// The fleet or the stream that a write is for, if there is such a one.
+pub(super) fn subject(store: &Store, write: &Write) -> Option<Subject> {
+    match (write.about(), write) {
+        (About::Configuration(fleet) | About::Fleet(fleet) | About::DefaultFleet(fleet), _) => {
+            Some(Subject::Fleet(fleet))
         }
-        About::DefaultFleet | About::Stream(_) => None,
+        (About::Stream(stream), _) => Some(Subject::Stream(stream)),
+        (About::Child(_), Write::Apply { wanted, .. }) => {
+            let uid = compare::owner(wanted)?;
+            let owned = |metadata: &&ObjectMeta| metadata.uid.as_deref() == Some(uid);
+            let fleet = store.fleets.values().map(|fleet| &fleet.metadata).find(owned);
+            let stream = || store.streams.values().map(|stream| &stream.metadata).find(owned);
+            let fleet = fleet.map(|metadata| Subject::Fleet(name_of(metadata)));
+            fleet.or_else(|| stream().map(|metadata| Subject::Stream(name_of(metadata))))
+        }
+        (About::Child(_), _) => None,
     }
 }
 
@@ -215,10 +236,8 @@ fn missing(store: &Store, memory: &Memory, key: ChildKey, wanted: Value) -> Opti
     match compare::stand(live, &wanted) {
         compare::Stand::Same | compare::Stand::Leaving => None,
         compare::Stand::Differs => {
-            let digest = compare::digest_of(&wanted);
-            let as_before =
-                memory.kept.get(&key).is_some_and(|kept| *kept == (digest.to_owned(), live.version));
-            (!as_before).then_some(Write::Apply { key, wanted, new: false })
+            let known = memory.kept.get(&key).is_some_and(|kept| *kept == Kept::of(live, &wanted));
+            (!known).then_some(Write::Apply { key, wanted, new: false })
         }
     }
 }

@@ -71,7 +71,7 @@ impl Queue {
 
     /// When the next write that failed may be tried again, while such a one waits.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.on_the_way.len() >= AT_ONCE {
+        if self.on_the_way.len() >= AT_ONCE || self.failed.is_empty() {
             return None;
         }
         let waiting = self.waiting.iter().filter_map(|write| self.failed.get(&write.about()));

@@ -1,26 +1,33 @@
 //! Fleets as they are seen now: what is published, their workload, their pods and what these say.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use sluice_crds::ProxyFleet;
+use sluice_crds::pods::Mode;
 use sluice_wire::status::NodeStatus;
 
 use super::Memory;
+use super::plan::Subject;
 use crate::build::objects;
 use crate::kind::ObjectKind;
 use crate::marks::PAUSED;
-use crate::observe::{FleetView, NodeView, WorkloadView};
+use crate::observe::{Fault, FleetView, NodeView, WorkloadView};
 use crate::publish::cluster::Published;
 use crate::resolve::FleetKey;
 use crate::watch::cluster::{Child, ChildKey, Store};
 
 /// What is seen of every fleet.
 #[derive(Debug, Default)]
-pub(super) struct Views {
-    fleets: BTreeMap<FleetKey, FleetView>,
-    /// The generation of a stream that every ready node of a fleet runs, by fleet.
-    running: BTreeMap<FleetKey, Running>,
+pub(super) struct Views(BTreeMap<FleetKey, Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    view: FleetView,
+    /// What every ready node of the fleet runs: only streams that move are looked up.
+    running: OnceCell<Running>,
 }
 
 /// By uid of a stream: the lowest generation that a ready node runs, and how many run it.
@@ -39,30 +46,48 @@ impl Views {
                 memory.answers.get(&node.uid).filter(|status| is_of(status, fleet.map(AsRef::as_ref)));
             nodes.entry(key).or_default().push(NodeView { status: status.cloned(), ..node.clone() });
         }
-        let mut views = Self::default();
-        for (key, fleet) in &store.fleets {
+        let seen = |(key, fleet): (&FleetKey, &Arc<ProxyFleet>)| {
             let nodes = nodes.remove(key).unwrap_or_default();
-            views.running.insert(key.clone(), Running::of(&nodes));
-            views.fleets.insert(key.clone(), view(store, memory, key, fleet, nodes));
+            let view = view(store, memory, key, fleet, nodes);
+            (key.clone(), Seen { view, running: OnceCell::new() })
+        };
+        Self(store.fleets.iter().map(seen).collect())
+    }
+
+    /// Takes in what came out while objects were planned: faults, and which writes are still to be made.
+    pub(super) fn update(&mut self, memory: &Memory, changes: &mut Pending) {
+        for (key, seen) in &mut self.0 {
+            seen.view.faults = faults(memory, key);
+            seen.view.held = changes.held.remove(key);
+            seen.view.unwritten = changes.unwritten.contains(key);
         }
-        views
     }
 
     pub(super) fn get(&self, fleet: &FleetKey) -> Option<&FleetView> {
-        self.fleets.get(fleet)
+        self.0.get(fleet).map(|seen| &seen.view)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&FleetKey, &FleetView)> {
-        self.fleets.iter()
+        self.0.iter().map(|(key, seen)| (key, &seen.view))
     }
 
     /// Whether every ready node of the fleet runs the stream at `generation`, and there is one.
     pub(super) fn run(&self, uid: &str, generation: i64, fleet: &FleetKey) -> bool {
-        self.running.get(fleet).is_some_and(|running| {
+        self.0.get(fleet).is_some_and(|seen| {
+            let running = seen.running.get_or_init(|| Running::of(&seen.view.nodes));
             let (lowest, nodes) = running.streams.get(uid).copied().unwrap_or((0, 0));
             running.ready > 0 && nodes == running.ready && lowest >= generation
         })
     }
+}
+
+/// What of fleets' objects is still to be written.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Fleets whose workload waits for other fleets, and what they are told.
+    pub(super) held: BTreeMap<FleetKey, String>,
+    /// Fleets of which an object is not as wanted.
+    pub(super) unwritten: BTreeSet<FleetKey>,
 }
 
 impl Running {
@@ -101,22 +126,32 @@ fn view(
     let paused = fleet.metadata.annotations.as_ref().and_then(|all| all.get(PAUSED));
     FleetView {
         revision: published.whole,
-        workload: workload(store, fleet, key),
+        workload: numbers(store, fleet, key),
         nodes,
         paused: paused.is_some_and(|value| value == "true"),
-        faults: memory.faults_of(key),
+        faults: faults(memory, key),
+        held: None,
+        unwritten: false,
     }
 }
 
-fn workload(store: &Store, fleet: &ProxyFleet, (namespace, name): &FleetKey) -> Option<WorkloadView> {
-    let kind = objects::workload_kind(fleet.spec.mode);
-    let name = objects::names::fleet(name);
-    let key = ChildKey { kind, namespace: namespace.clone(), name };
-    let child = store.children.get(&key)?;
-    (child.owner.as_deref() == fleet.metadata.uid.as_deref()).then(|| numbers(kind, child))
+fn faults(memory: &Memory, fleet: &FleetKey) -> Vec<Fault> {
+    memory.faults_of(&Subject::Fleet(fleet.clone())).cloned().collect()
 }
 
-fn numbers(kind: ObjectKind, child: &Child) -> WorkloadView {
+/// Which object runs the pods of a fleet.
+pub(super) fn workload((namespace, name): &FleetKey, mode: Mode) -> ChildKey {
+    let name = objects::names::fleet(name);
+    ChildKey { kind: objects::workload_kind(mode), namespace: namespace.clone(), name }
+}
+
+fn numbers(store: &Store, fleet: &ProxyFleet, key: &FleetKey) -> Option<WorkloadView> {
+    let key = workload(key, fleet.spec.mode);
+    let child = store.children.get(&key)?;
+    (child.owner.as_deref() == fleet.metadata.uid.as_deref()).then(|| counts(key.kind, child))
+}
+
+fn counts(kind: ObjectKind, child: &Child) -> WorkloadView {
     let number = |place: &str| child.value.pointer(place).and_then(Value::as_i64).unwrap_or(0);
     let count = |place: &str| i32::try_from(number(place)).unwrap_or(i32::MAX);
     let observed = number("/status/observedGeneration") >= number("/metadata/generation");

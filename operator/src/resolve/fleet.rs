@@ -7,6 +7,7 @@ use sluice_crds::fleet::Refused;
 use sluice_crds::{Kind, ProxyFleet};
 
 use super::{FleetKey, Place, ResolvedFleet, ResolvedStream, Written};
+use crate::watch::cluster::name_of;
 use crate::{ObjectRef, Problem, Reason};
 
 /// How many counts of refused streams are told.
@@ -16,8 +17,7 @@ const REFUSED_MAX: usize = 64;
 pub(super) type Turned = BTreeMap<(String, &'static str), i32>;
 
 pub(super) fn key(fleet: &ProxyFleet) -> FleetKey {
-    let metadata = &fleet.metadata;
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    name_of(&fleet.metadata)
 }
 
 pub(super) fn resolved(
@@ -42,7 +42,7 @@ pub(super) fn refused(turned: Turned) -> Vec<Refused> {
 
 /// For each fleet: the problem of not having its port, if it does not.
 pub(super) fn ports_taken(fleets: &[Written<'_, ProxyFleet>], place: Place<'_>) -> Vec<Option<Problem>> {
-    let one_host = matches!(place, Place::Host);
+    let one_host = matches!(place, Place::Host(_));
     let mut owners: BTreeMap<u16, FleetKey> = BTreeMap::new();
     let mut problems = Vec::with_capacity(fleets.len());
     for fleet in fleets {

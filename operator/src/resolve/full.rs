@@ -13,7 +13,7 @@ impl Resolution {
     /// Takes `streams` out of `fleet`, which has no room for them. One that was moving there stays where it is,
     /// and one that was moving away is sent to where it goes.
     pub fn turn_away(&mut self, fleet: &FleetKey, streams: &BTreeSet<ObjectRef>) {
-        let is_one = |stream: &ResolvedStream| streams.contains(&reference(stream));
+        let is_one = |stream: &ResolvedStream| streams.contains(&stream.reference());
         let Some(full) = self.fleets.iter_mut().find(|resolved| resolved.is(fleet)) else { return };
         full.streams.retain(|stream| !is_one(stream));
         let message = format!(
@@ -48,7 +48,7 @@ impl Decision {
         self.fleet = self.moving_to.take();
         let next = fleets.iter().find(|resolved| self.fleet.as_ref().is_some_and(|key| resolved.is(key)));
         let streams = next.map(|next| next.streams.as_slice()).unwrap_or_default();
-        let stream = streams.iter().find(|stream| reference(stream) == self.stream);
+        let stream = streams.iter().find(|stream| stream.reference() == self.stream);
         self.topic = stream.map(|stream| stream.topic.clone());
         self.sink = stream.map(|stream| stream.sink.clone());
         self.fleet.is_none()
@@ -58,12 +58,4 @@ impl Decision {
 fn known(refused: Refused) -> Option<((String, &'static str), i32)> {
     let reason = Reason::REFUSALS.into_iter().find(|reason| reason.name() == refused.reason)?;
     Some(((refused.namespace, reason.name()), refused.count))
-}
-
-fn reference(stream: &ResolvedStream) -> ObjectRef {
-    ObjectRef {
-        kind: sluice_crds::Kind::DataStream,
-        namespace: stream.namespace.clone(),
-        name: stream.name.clone(),
-    }
 }

@@ -40,12 +40,16 @@ pub struct Written<'a, T> {
     pub resource: &'a T,
 }
 
+/// Labels of namespaces, by name.
+pub type Namespaces = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Where fleets run, and so what binds them.
 #[derive(Clone, Copy)]
 pub enum Place<'a> {
     /// One machine of one person: fleets share its ports, `allowedStreams` binds only where it is written, and
-    /// a stream moves to another fleet at once.
-    Host,
+    /// a stream moves to another fleet at once. With the namespaces that are known, whoever is in another one is let
+    /// in where its labels could allow that, and it is told; without, no namespace has a label but its name.
+    Host(Option<&'a Namespaces>),
     /// A cluster.
     Cluster(Cluster<'a>),
 }
@@ -54,10 +58,10 @@ pub enum Place<'a> {
 #[derive(Clone, Copy)]
 pub struct Cluster<'a> {
     /// Labels of every namespace, by name.
-    pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
+    pub namespaces: &'a Namespaces,
     /// The fleet that serves streams which name none.
     pub default_fleet: &'a FleetKey,
-    /// Whether that fleet can be made: `None`, or the words that say what has to be set first.
+    /// What keeps that fleet from being made, in words that say what to do; `None`: nothing.
     pub no_default_fleet: Option<&'a str>,
     /// Whether every ready node of a fleet runs the stream as it is written now, and one such node is there.
     pub runs: &'a dyn Fn(&ObjectRef, &FleetKey) -> bool,
@@ -167,6 +171,18 @@ pub struct ResolvedStream {
     pub paused: bool,
 }
 
+impl ResolvedStream {
+    /// Which resource it is.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            kind: sluice_crds::Kind::DataStream,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
 /// Which fleets are in effect, with which streams, and what is not and why.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resolution {
@@ -176,6 +192,8 @@ pub struct Resolution {
     pub streams: Vec<Decision>,
     /// The same as people are told: fleets first, else in the order given.
     pub problems: Vec<Problem>,
+    /// Streams that are let in though labels that are not known could forbid it, as people are told.
+    pub doubts: Vec<Problem>,
     /// Whether a stream waits for the default fleet to be made.
     pub default_fleet_wanted: bool,
 }
@@ -194,6 +212,7 @@ pub fn resolve(
     let wishes: Vec<Wish> = streams.iter().map(|stream| Wish::of(stream.resource, &known, place)).collect();
     let mut resolution = Resolution {
         problems: ports.iter().flatten().cloned().collect(),
+        doubts: doubts(streams, &wishes, fleets, place),
         default_fleet_wanted: default_fleet_wanted(&wishes, place),
         ..Resolution::default()
     };
@@ -204,7 +223,8 @@ pub fn resolve(
     for ((stream, (ids, wanted)), placing) in streams.iter().zip(named).zip(placings) {
         filled.turn_away(&ids, wanted, &placing);
         let decision = decision(ids, &placing, fleets, &keys);
-        resolution.problems.extend(problem(stream.file, &decision));
+        let refusal = decision.refusal.as_ref();
+        resolution.problems.extend(refusal.map(|refusal| problem(stream.file, &decision.stream, refusal)));
         resolution.streams.push(decision);
         filled.serve(placing);
     }
@@ -243,10 +263,9 @@ impl Filled {
 }
 
 fn default_fleet_wanted(wishes: &[Wish], place: Place<'_>) -> bool {
-    let Place::Cluster(cluster) = place else { return false };
     let waits =
         |wish: &Wish| wish.offer.as_ref().is_err_and(|refusal| refusal.reason == Reason::NoDefaultFleet);
-    cluster.no_default_fleet.is_none() && wishes.iter().any(waits)
+    matches!(place, Place::Cluster(_)) && wishes.iter().any(waits)
 }
 
 fn decision(ids: Ids, placing: &Placing, fleets: &[Written<'_, ProxyFleet>], keys: &[FleetKey]) -> Decision {
@@ -270,14 +289,30 @@ fn decision(ids: Ids, placing: &Placing, fleets: &[Written<'_, ProxyFleet>], key
     }
 }
 
-fn problem(file: &str, decision: &Decision) -> Option<Problem> {
-    decision.refusal.as_ref().map(|refusal| Problem {
+/// What is not known of streams' right to be where they are to be.
+fn doubts(
+    streams: &[Written<'_, DataStream>],
+    wishes: &[Wish],
+    fleets: &[Written<'_, ProxyFleet>],
+    place: Place<'_>,
+) -> Vec<Problem> {
+    let doubt = |(written, wish): (&Written<'_, DataStream>, &Wish)| {
+        let fleet = fleets.get(wish.wanted.filter(|_| wish.offer.is_ok())?)?;
+        let stream = &wish.ids.stream;
+        let refusal = permit::doubt(fleet.resource, &stream.namespace, place)?;
+        Some(problem(written.file, stream, &refusal))
+    };
+    streams.iter().zip(wishes).filter_map(doubt).collect()
+}
+
+fn problem(file: &str, stream: &ObjectRef, refusal: &Refusal) -> Problem {
+    Problem {
         file: file.to_owned(),
-        object: Some(decision.stream.clone()),
+        object: Some(stream.clone()),
         field: refusal.field.to_owned(),
         reason: refusal.reason,
         message: refusal.message.clone(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! What a fleet lets a stream of some namespace be called, use and have made.
 //! It judges names; whether the fleet has what they name is not its business.
 
-use std::collections::BTreeMap;
-
 use sluice_crds::ProxyFleet;
 use sluice_crds::attach::{AllowedNamespaces, AllowedStreams, From};
 
@@ -29,20 +27,15 @@ pub(super) struct Permit<'a> {
 impl<'a> Permit<'a> {
     /// Lets streams of `namespace` in, or says why not.
     pub(super) fn of(fleet: &'a ProxyFleet, namespace: &'a str, place: Place<'_>) -> Result<Self, Refusal> {
-        let allowed = fleet.spec.allowed_streams.as_ref();
-        let is_own = fleet.metadata.namespace.as_deref() == Some(namespace);
-        let is_open = allowed.is_none() && matches!(place, Place::Host);
-        let bound_by = allowed.filter(|_| !is_own);
-        let permit = Self { fleet, namespace, bound_by };
-        let admits = |allowed: &AllowedStreams| admits(&allowed.namespaces, namespace, place);
-        if is_own || is_open || allowed.is_some_and(admits) {
-            return Ok(permit);
+        if answer(fleet, namespace, place) != Answer::No {
+            let bound_by = fleet.spec.allowed_streams.as_ref().filter(|_| !is_own(fleet, namespace));
+            return Ok(Self { fleet, namespace, bound_by });
         }
-        let rule = rule(allowed.map(|allowed| &allowed.namespaces));
         let message = format!(
-            "ProxyFleet {} takes no streams of namespace {namespace} (allowedStreams.namespaces: {rule}); \
+            "ProxyFleet {} takes no streams of namespace {namespace} (allowedStreams.namespaces: {}); \
              attach to one that does, or ask the fleet's owner to allow the namespace",
-            permit.fleet()
+            named(fleet),
+            rule(fleet)
         );
         Err(Refusal { field: "spec.fleet", reason: Reason::NotPermitted, message })
     }
@@ -81,7 +74,7 @@ impl<'a> Permit<'a> {
         let message = format!(
             "ProxyFleet {} creates no topics for namespace {} (allowedStreams.createTopics: false); take \
              sink.create out and have topic {topic} made, or ask the fleet's owner to allow it",
-            self.fleet(),
+            named(self.fleet),
             self.namespace
         );
         Err(Refusal { field: "spec.sink.create", reason: Reason::NotPermitted, message })
@@ -101,49 +94,90 @@ impl<'a> Permit<'a> {
         let message = format!(
             "{what} {name} is not among the {what}s that ProxyFleet {} allows for namespace {} \
              (allowedStreams.{what}s: {}); choose one that is, or ask the fleet's owner to allow it",
-            self.fleet(),
+            named(self.fleet),
             self.namespace,
             listed(globs)
         );
         Err(Refusal { field, reason: Reason::NotPermitted, message })
     }
+}
 
-    fn fleet(&self) -> String {
-        let metadata = &self.fleet.metadata;
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        format!("{}/{}", part(&metadata.namespace), part(&metadata.name))
+/// Why it can't be told here whether `fleet` lets streams of `namespace` in; `None` where it can.
+pub(super) fn doubt(fleet: &ProxyFleet, namespace: &str, place: Place<'_>) -> Option<Refusal> {
+    let message = || {
+        format!(
+            "whether ProxyFleet {} takes streams of namespace {namespace} depends on the namespace's labels \
+             (allowedStreams.namespaces: {}), which are not known here; give its Namespace too",
+            named(fleet),
+            rule(fleet)
+        )
+    };
+    (answer(fleet, namespace, place) == Answer::Unknown).then(|| Refusal {
+        field: "spec.fleet",
+        reason: Reason::LabelsUnknown,
+        message: message(),
+    })
+}
+
+fn named(fleet: &ProxyFleet) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}/{}", part(&fleet.metadata.namespace), part(&fleet.metadata.name))
+}
+
+/// Whether a namespace is let in. Where several must agree, the least counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    No,
+    Unknown,
+    Yes,
+}
+
+impl Answer {
+    const fn of(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
     }
 }
 
-fn admits(allowed: &AllowedNamespaces, namespace: &str, place: Place<'_>) -> bool {
-    match allowed.from {
-        From::Same => false,
-        From::All => true,
-        From::Selector => {
-            let wanted = allowed.selector.as_ref().map(|selector| &selector.match_labels);
+fn answer(fleet: &ProxyFleet, namespace: &str, place: Place<'_>) -> Answer {
+    match &fleet.spec.allowed_streams {
+        _ if is_own(fleet, namespace) => Answer::Yes,
+        None => Answer::of(matches!(place, Place::Host(_))),
+        Some(allowed) => admits(&allowed.namespaces, namespace, place),
+    }
+}
+
+fn is_own(fleet: &ProxyFleet, namespace: &str) -> bool {
+    fleet.metadata.namespace.as_deref() == Some(namespace)
+}
+
+fn admits(allowed: &AllowedNamespaces, namespace: &str, place: Place<'_>) -> Answer {
+    match (allowed.from, &allowed.selector) {
+        (From::Same, _) => Answer::No,
+        (From::All, _) => Answer::Yes,
+        (From::Selector, selector) => {
+            let wanted = selector.iter().flat_map(|selector| &selector.match_labels);
             // Whoever writes no label has not said whom to let in.
-            wanted.is_some_and(|wanted| !wanted.is_empty() && has_labels(namespace, wanted, place))
+            wanted.map(|label| has_label(namespace, label, place)).min().unwrap_or(Answer::No)
         }
     }
 }
 
-fn has_labels(namespace: &str, wanted: &BTreeMap<String, String>, place: Place<'_>) -> bool {
+fn has_label(namespace: &str, (name, value): (&String, &String), place: Place<'_>) -> Answer {
     let labels = match place {
-        Place::Host => None,
+        Place::Host(_) if name == NAME_LABEL => return Answer::of(value == namespace),
+        Place::Host(None) => return Answer::No,
+        Place::Host(Some(known)) => match known.get(namespace) {
+            Some(labels) => Some(labels),
+            None => return Answer::Unknown,
+        },
         Place::Cluster(cluster) => cluster.namespaces.get(namespace),
     };
-    wanted.iter().all(|(name, value)| {
-        let has = match labels {
-            Some(labels) => labels.get(name).map(String::as_str),
-            None if matches!(place, Place::Host) && name == NAME_LABEL => Some(namespace),
-            None => None,
-        };
-        has == Some(value)
-    })
+    Answer::of(labels.and_then(|labels| labels.get(name)) == Some(value))
 }
 
 /// Which namespaces are let in, as people wrote it.
-fn rule(allowed: Option<&AllowedNamespaces>) -> String {
+fn rule(fleet: &ProxyFleet) -> String {
+    let allowed = fleet.spec.allowed_streams.as_ref().map(|allowed| &allowed.namespaces);
     let selector = allowed.and_then(|allowed| allowed.selector.as_ref());
     match (allowed.map(|allowed| allowed.from), selector) {
         (Some(From::Selector), Some(selector)) => {

@@ -75,7 +75,7 @@ fn find_sink<'a>(
 
 /// Success means stored, and a pod's own disk goes with the pod.
 fn is_durable(sink: &Sink, place: Place<'_>) -> Result<(), Refusal> {
-    if sink.file.is_none() || matches!(place, Place::Host) {
+    if sink.file.is_none() || matches!(place, Place::Host(_)) {
         return Ok(());
     }
     let message = format!(

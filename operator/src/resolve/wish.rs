@@ -72,7 +72,7 @@ fn find<'a>(
         (Some(fleet), _) => {
             (fleet.namespace.as_deref().unwrap_or(&ids.stream.namespace), fleet.name.as_str())
         }
-        (None, Place::Host) => (DEFAULT_FLEET_NAMESPACE, DEFAULT_FLEET),
+        (None, Place::Host(_)) => (DEFAULT_FLEET_NAMESPACE, DEFAULT_FLEET),
         (None, Place::Cluster(cluster)) => {
             (cluster.default_fleet.0.as_str(), cluster.default_fleet.1.as_str())
         }
@@ -80,13 +80,13 @@ fn find<'a>(
     known.find(namespace, name).ok_or_else(|| {
         let (reason, message) = match (&stream.spec.fleet, place) {
             (None, Place::Cluster(cluster)) => (Reason::NoDefaultFleet, no_default(&cluster)),
-            (None, Place::Host) => (
+            (None, Place::Host(_)) => (
                 Reason::NoDefaultFleet,
                 format!(
                     "there is no valid ProxyFleet {namespace}/{name}, the default; add it or name another"
                 ),
             ),
-            (Some(_), Place::Host) => (
+            (Some(_), Place::Host(_)) => (
                 Reason::FleetNotFound,
                 format!("there is no valid ProxyFleet {namespace}/{name}; add it or name another"),
             ),
@@ -109,7 +109,7 @@ fn no_default(cluster: &Cluster<'_>) -> String {
 
 /// The fleet that served the stream last, if there still is one of the name.
 fn now<'a>(stream: &DataStream, known: &Known<'a>, place: Place<'_>) -> Option<(usize, &'a ProxyFleet)> {
-    if matches!(place, Place::Host) {
+    if matches!(place, Place::Host(_)) {
         return None;
     }
     let (namespace, name) = stream.status.as_ref()?.fleet.as_deref()?.split_once('/')?;

@@ -26,11 +26,15 @@ pub fn fleet(
     let before = fleet.status.as_ref();
     let conditions = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
     let nodes = Nodes::of(view);
-    let again = condition::find(conditions, Degraded::CONDITION).filter(|_| nodes.is_partial());
+    let again = condition::find(conditions, Degraded::CONDITION);
     let degraded = degraded(view, &nodes);
     let degraded = match again {
-        // A node that was not asked yet may say what one said before.
-        Some(again) if degraded.status != super::Status::True && is_from_nodes(&again.reason) => {
+        // A node that was not asked yet, or a write that was not tried yet, may bring what one brought before.
+        Some(again)
+            if degraded.status != super::Status::True
+                && ((nodes.is_partial() && is_from_nodes(&again.reason))
+                    || (view.unwritten && is_from_writes(&again.reason))) =>
+        {
             Told::again::<Degraded>(again)
         }
         _ => degraded,
@@ -71,7 +75,10 @@ fn available(fleet: &ProxyFleet, view: &FleetView, nodes: &Nodes<'_>) -> Told {
             Available::NoNodesReady,
             format!("none of {desired} proxies is ready; Degraded says what keeps them, if something does"),
         ),
-        (ready, _) => Told::new(Available::NodesReady, format!("{} ready", proxies(ready, desired))),
+        (ready, _) => {
+            let ready = i32::try_from(ready).unwrap_or(i32::MAX);
+            Told::new(Available::NodesReady, format!("{} ready", proxies(ready, desired, ["is", "are"])))
+        }
     }
 }
 
@@ -82,6 +89,9 @@ fn progressing(fleet: &ProxyFleet, view: &FleetView) -> Told {
             "its objects and configuration stay as they are; take the annotation sluice.dev/paused off to go on",
         );
     }
+    if let Some(words) = &view.held {
+        return Told::new(Progressing::Waiting, words.as_str());
+    }
     let Some(workload) = view.workload else {
         return Told::new(Progressing::Starting, format!("the {:?} is not there yet", fleet.spec.mode));
     };
@@ -90,11 +100,13 @@ fn progressing(fleet: &ProxyFleet, view: &FleetView) -> Told {
         return Told::new(Progressing::RollingOut, "the newest pod template was not seen yet");
     }
     if updated < desired || replicas > desired {
-        let message = format!("{} of {desired} proxies have the newest pod template", updated.min(desired));
+        let have = proxies(updated.min(desired), desired, ["has", "have"]);
+        let message = format!("{have} the newest pod template");
         return Told::new(Progressing::RollingOut, message);
     }
     if ready < desired {
-        return Told::new(Progressing::Starting, format!("{ready} of {desired} proxies are ready"));
+        let are = proxies(ready, desired, ["is", "are"]);
+        return Told::new(Progressing::Starting, format!("{are} ready"));
     }
     Told::new(Progressing::UpToDate, "every proxy has the newest pod template and is ready")
 }
@@ -157,7 +169,13 @@ fn is_from_nodes(reason: &str) -> bool {
         .any(|known| known.name() == reason)
 }
 
-fn proxies(ready: usize, desired: i32) -> String {
-    let verb = if ready == 1 { "is" } else { "are" };
-    format!("{ready} of {desired} {} {verb}", if desired == 1 { "proxy" } else { "proxies" })
+fn is_from_writes(reason: &str) -> bool {
+    [Degraded::NameTaken, Degraded::ApplyRefused].iter().any(|known| known.name() == reason)
+}
+
+/// `1 of 2 proxies is`, with the verb for one and for several.
+fn proxies(count: i32, desired: i32, [one, several]: [&str; 2]) -> String {
+    let kind = if desired == 1 { "proxy" } else { "proxies" };
+    let verb = if count == 1 || desired == 1 { one } else { several };
+    format!("{count} of {desired} {kind} {verb}")
 }

@@ -15,7 +15,7 @@ mod stream;
 pub use event::{Event, events};
 pub use fleet::fleet;
 pub use reason::{Row, Status, Tell, table};
-pub use stream::stream;
+pub use stream::{Seen, stream};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,10 @@ pub(super) struct Nodes<'a> {
 impl<'a> Nodes<'a> {
     pub(super) fn of(fleet: &'a FleetView) -> Self {
         let ready: Vec<_> = fleet.nodes.iter().filter(|node| node.ready && !node.terminating).collect();
-        Self { count: ready.len(), told: ready.into_iter().filter_map(|node| node.status.as_ref()).collect() }
+        Self {
+            count: ready.len(),
+            told: ready.into_iter().filter_map(|node| node.status.as_deref()).collect(),
+        }
     }
 
     /// Whether one has not been asked yet, so that what was said before may still hold.

@@ -220,6 +220,8 @@ reasons! {
         RollingOut: True, Never;
         /// Pods are starting.
         Starting: True, Never;
+        /// A new proxy image comes to other fleets first.
+        Waiting: True, Never;
         /// They are there.
         UpToDate: False, Never;
         /// A person has paused the fleet.

@@ -35,18 +35,24 @@ impl Served<'_> {
     }
 }
 
-/// The status of `stream` by what was decided of it. `fleet` is what is seen of the fleet that serves it, `target`
-/// of the one it moves to; `url` is where producers report to. A status that says what it said before is equal to
-/// it.
+/// What is seen of a stream besides itself.
+#[derive(Clone, Debug, Default)]
+pub struct Seen<'a> {
+    /// The fleet that serves it.
+    pub fleet: Option<&'a FleetView>,
+    /// The fleet it moves to.
+    pub target: Option<&'a FleetView>,
+    /// Where producers report to.
+    pub url: Option<String>,
+    /// Why its endpoint ConfigMap can't be written.
+    pub endpoints: Option<&'a str>,
+}
+
+/// The status of `stream` by what was decided of it and what is seen. A status that says what it said before is
+/// equal to it.
 #[must_use]
-pub fn stream(
-    stream: &DataStream,
-    decision: &Decision,
-    fleet: Option<&FleetView>,
-    target: Option<&FleetView>,
-    url: Option<String>,
-    now: &Time,
-) -> DataStreamStatus {
+pub fn stream(stream: &DataStream, decision: &Decision, seen: Seen<'_>, now: &Time) -> DataStreamStatus {
+    let Seen { fleet, target, url, endpoints } = seen;
     let generation = stream.metadata.generation;
     let before = stream.status.as_ref();
     let mut told = vec![accepted(decision)];
@@ -70,7 +76,7 @@ pub fn stream(
             told.extend(sink::durability(&served));
         }
     }
-    told.push(ready(stream, &told));
+    told.push(ready(stream, &told, endpoints));
     let conditions = before.map(|before| before.conditions.as_slice()).unwrap_or_default();
     DataStreamStatus {
         observed_generation: generation,
@@ -110,8 +116,9 @@ fn nowhere() -> [Told; 3] {
 }
 
 /// All but Durability in one: the first that does not hold, with its reason and words. Who paused a stream wants no
-/// reports taken; that they are not is what people look here for.
-fn ready(stream: &DataStream, told: &[Told]) -> Told {
+/// reports taken; that they are not is what people look here for. Without its endpoint ConfigMap a stream takes
+/// reports all the same, so that is only added.
+fn ready(stream: &DataStream, told: &[Told], endpoints: Option<&str>) -> Told {
     let counts = |told: &&Told| told.condition != Durability::CONDITION && told.status != Status::True;
     if let Some(first) = told.iter().find(counts) {
         return Told { condition: Ready::CONDITION, ..first.clone() };
@@ -122,5 +129,9 @@ fn ready(stream: &DataStream, told: &[Told]) -> Told {
             "spec.paused is true: reports are refused, and what was taken before is delivered; set it to false",
         );
     }
-    Told::new(Ready::Ready, "reports are taken")
+    let taken = "reports are taken";
+    match endpoints {
+        Some(words) => Told::new(Ready::Ready, format!("{taken}, but nothing tells where: {words}")),
+        None => Told::new(Ready::Ready, taken),
+    }
 }

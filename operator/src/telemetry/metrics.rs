@@ -80,7 +80,7 @@ impl Metrics {
     /// A write came about.
     pub fn wrote(&self, write: &Write) {
         let about = match write {
-            Write::Apply { .. } => "object",
+            Write::Apply { .. } | Write::Scale { .. } => "object",
             Write::Delete { .. } => "object_removed",
             Write::DefaultFleet { .. } => "default_fleet",
             Write::Publish(publication) => {

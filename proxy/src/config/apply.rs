@@ -109,17 +109,13 @@ impl Applier {
 
     /// Puts other Secrets into effect with the document that is. What is known of a newer one that can't be used stays.
     pub fn renew(&mut self, document: &Document, secrets: &Secrets) {
-        match self.put_into_effect(document, secrets) {
-            Ok(()) => tracing::info!(revision = document.revision, "secrets in effect"),
-            Err(error) => self.refuse(&error),
+        if let Err(error) = self.put_into_effect(document, secrets) {
+            self.refuse(&error);
         }
     }
 
     fn put_into_effect(&mut self, document: &Document, secrets: &Secrets) -> Result<(), String> {
-        let replaced = self
-            .sinks
-            .update(&document.sinks, secrets, capacity(document))
-            .map_err(|error| error.to_string())?;
+        let replaced = self.sinks.update(&document.sinks, secrets, capacity(document));
         self.view.set(&self.sinks);
         let before = self.catalog.load_full();
         // A checked document names only its own sinks; this says so rather than trust it.
@@ -166,5 +162,76 @@ fn capacity(document: &Document) -> kafka::Capacity {
         inflight_bytes: document.overload.max_inflight_bytes,
         // Steps of doubling, so that a new stream seldom means a new producer.
         longest_body: if has_kafka { longest.max(1 << 20).next_power_of_two() } else { 0 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use sluice_wire::status::NotReady;
+
+    use super::*;
+
+    fn applier() -> Applier {
+        Applier {
+            catalog: Current::default(),
+            budget: Budget::new(u64::MAX),
+            gate: Gate::new(1),
+            state: Arc::default(),
+            view: SinkView::default(),
+            sinks: SinkSet::default(),
+        }
+    }
+
+    /// A document of these sinks, each with a stream of its name and a login out of a Secret of its name.
+    fn document(revision: u64, sinks: &[&str]) -> Document {
+        let sink = |name: &&str| {
+            json!({"name": name, "kafka": {"bootstrapServers": "127.0.0.1:1", "deliveryTimeoutMs": 1_000,
+                "sasl": {"mechanism": "PLAIN", "secret": name}}})
+        };
+        let stream = |name: &&str| {
+            json!({"namespace": "shop", "name": name, "groupId": "g", "streamId": name, "sink": name, "topic": "t",
+                "output": "Raw", "successCode": 0, "maxBodyBytes": 1})
+        };
+        serde_json::from_value(json!({
+            "major": 1, "revision": revision, "fleet": {"namespace": "default", "name": "main"},
+            "overload": {"maxInflightBytes": 1 << 20, "maxConnections": 1}, "drain": {"notifyMs": 0},
+            "sinks": sinks.iter().map(sink).collect::<Vec<_>>(),
+            "streams": sinks.iter().map(stream).collect::<Vec<_>>()
+        }))
+        .unwrap()
+    }
+
+    fn secrets(names: &[&str]) -> Secrets {
+        let directory = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+            for key in ["username", "password"] {
+                std::fs::write(directory.path().join(name).join(key), "x").unwrap();
+            }
+        }
+        Secrets::read(directory.path())
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_missing_holds_up_nothing_else_of_a_document() {
+        let mut applier = applier();
+        assert!(applier.apply(&document(1, &["ran"]), &secrets(&["ran"])));
+        assert!(applier.apply(&document(2, &["ran", "new", "good"]), &secrets(&["good"])));
+        assert_eq!((applier.state.error(), applier.state.refused()), (None, 0));
+        let catalog = applier.catalog.load_full().unwrap();
+        assert_eq!((catalog.revision, catalog.streams().count()), (2, 3));
+        let why = |name: &str| catalog.find("g", name).unwrap().outlet.health().trouble.unwrap().reason;
+        assert_eq!(why("new"), NotReady::SecretUnusable, "it never ran");
+        assert_ne!(why("ran"), NotReady::SecretUnusable, "it goes on with what it had");
+        for (name, sink) in applier.view.sinks() {
+            let bad = sink.status(&name).reason == Some(NotReady::SecretUnusable);
+            assert_eq!(bad, name != "good", "{name}");
+        }
+        applier.renew(&document(2, &["ran", "new", "good"]), &secrets(&["ran", "new", "good"]));
+        for (name, sink) in applier.view.sinks() {
+            assert_ne!(sink.status(&name).reason, Some(NotReady::SecretUnusable), "{name}");
+        }
+        applier.sinks.shutdown().await;
     }
 }

@@ -73,7 +73,8 @@ impl Turns {
         let new_secrets = self.last.as_ref().is_none_or(|last| last.secrets != found.secrets);
         self.wait(&found.content);
         if new_content || new_secrets {
-            let tried = found.content.whole.as_ref();
+            // For a document that is in effect the Secrets alone are news.
+            let tried = found.content.whole.as_ref().filter(|_| new_content || !self.is_in_effect(&found));
             let applied = match tried {
                 Some(whole) => self.apply(whole, &found.secrets).await,
                 None => false,
@@ -81,11 +82,15 @@ impl Turns {
             if let (true, Some(Trouble::Refused(error))) = (new_content, &found.content.trouble) {
                 self.applier.refuse(error);
             }
-            if new_secrets && !applied && tried != self.good.as_ref() {
+            if new_secrets && !applied {
                 self.renew(&found.secrets).await;
             }
         }
         self.last = Some(found);
+    }
+
+    fn is_in_effect(&self, found: &Found) -> bool {
+        self.good.is_some() && self.good == found.content.whole
     }
 
     /// Tells what is waited for once it has taken long, or at once while nothing is in effect.

@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod file;
 pub mod kafka;
 mod message;
+mod running;
 mod set;
 
 use std::sync::Arc;
@@ -202,7 +203,7 @@ impl Sink {
     #[must_use]
     pub fn status(&self, name: &str) -> SinkStatus {
         let trouble = match self {
-            Self::Kafka(connection) => connection.trouble(),
+            Self::Kafka(connection) => connection.outdated().or_else(|| connection.trouble()),
             Self::File(writer) => writer.trouble(),
         };
         SinkStatus {

@@ -2,14 +2,14 @@
 //! ended so that everything handed to them is settled.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use sluice_wire::document::{KafkaSink, Sink as Spec, SinkKind};
-use tokio::task::{JoinHandle, JoinSet};
+use sluice_wire::document::{Sink as Spec, SinkKind};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Sink, file, kafka};
+use super::running::{Identity, Running};
+use super::{Sink, kafka};
 use crate::secrets::Secrets;
 
 /// How long a replaced sink still takes the records of requests that found it just before.
@@ -20,44 +20,12 @@ const HAND_OVER: Duration = Duration::from_millis(250);
 #[error("sink {0:?} is not running")]
 pub struct SinkError(pub String);
 
-/// A running sink can't be replaced by what is asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("sink {sink:?}: {why}")]
-pub struct UpdateError {
-    /// Its name.
-    pub sink: String,
-    /// Why not.
-    pub why: kafka::StartError,
-}
-
 /// The running sinks by name.
 #[derive(Debug, Default)]
 pub struct SinkSet {
     running: BTreeMap<String, Running>,
     ending: JoinSet<()>,
     hurry: CancellationToken,
-}
-
-#[derive(Debug)]
-struct Running {
-    identity: Identity,
-    sink: Sink,
-    tasks: Tasks,
-    /// Whether it ever started; one that did not has nothing that would be lost with it.
-    started: bool,
-}
-
-/// What makes a sink another one when it changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Identity {
-    Kafka { spec: KafkaSink, secrets: [u8; 32], capacity: kafka::Capacity },
-    File { directory: PathBuf },
-}
-
-#[derive(Debug)]
-enum Tasks {
-    Kafka(kafka::Tasks),
-    File(JoinHandle<()>),
 }
 
 /// Sinks that an update replaced or removed, still running.
@@ -69,35 +37,27 @@ impl SinkSet {
     /// Makes the running sinks those of `specs`. What is unchanged runs on; the rest is returned, to be
     /// retired once nothing new goes there. Must be called within a tokio runtime.
     ///
-    /// # Errors
-    /// [`UpdateError`] where a sink that runs can't be replaced by what is asked for; nothing has changed then. A
-    /// sink that is new and can't be started is there, takes nothing and says why.
-    pub fn update(
-        &mut self,
-        specs: &[Spec],
-        secrets: &Secrets,
-        capacity: kafka::Capacity,
-    ) -> Result<Replaced, UpdateError> {
+    /// One sink's trouble touches no other. A connection that runs and can't be replaced by what is asked for goes on
+    /// with what it had; one that is new and can't be started is there and takes nothing. Both say why.
+    pub fn update(&mut self, specs: &[Spec], secrets: &Secrets, capacity: kafka::Capacity) -> Replaced {
         let mut fresh = BTreeMap::new();
         for spec in specs {
-            let identity = Identity::of(&spec.kind, secrets, capacity);
-            let before = self.running.get(&spec.name);
-            if self.keeps(&spec.name, &identity).is_some() {
+            if self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity)).is_some() {
                 continue;
             }
-            match Running::start(spec, identity, secrets, capacity, before) {
-                Ok(running) => drop(fresh.insert(spec.name.clone(), running)),
-                Err(error) => {
-                    self.retire(Replaced(fresh.into_values().collect()));
-                    return Err(error);
-                }
-            }
+            let before = self.running.get(&spec.name);
+            let running = Running::instead_of(before, spec, secrets, capacity);
+            fresh.extend(running.map(|running| (spec.name.clone(), running)));
         }
         let mut next = BTreeMap::new();
         for spec in specs {
             let kept = self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity));
-            let running =
-                kept.and_then(|name| self.running.remove(&name)).or_else(|| fresh.remove(&spec.name));
+            let kept = kept.and_then(|name| self.running.remove(&name));
+            kept.iter().for_each(|running| running.is_wanted(&spec.name));
+            let running = kept
+                .or_else(|| fresh.remove(&spec.name))
+                // Nothing else could be started in its place.
+                .or_else(|| self.running.remove(&spec.name));
             if let (Some(Sink::File(writer)), SinkKind::File(file)) =
                 (running.as_ref().map(|running| &running.sink), &spec.kind)
             {
@@ -106,7 +66,7 @@ impl SinkSet {
             next.extend(running.map(|running| (spec.name.clone(), running)));
         }
         let before = std::mem::replace(&mut self.running, next);
-        Ok(Replaced(before.into_values().collect()))
+        Replaced(before.into_values().collect())
     }
 
     /// The name under which a sink like this runs already. A directory may change its sink's name, because
@@ -159,117 +119,14 @@ impl SinkSet {
     }
 }
 
-impl Identity {
-    fn of(kind: &SinkKind, secrets: &Secrets, capacity: kafka::Capacity) -> Self {
-        match kind {
-            SinkKind::Kafka(spec) => {
-                Self::Kafka { spec: spec.clone(), secrets: secrets.digest(&secret_names(spec)), capacity }
-            }
-            SinkKind::File(file) => Self::File { directory: normal(&file.directory) },
-        }
-    }
-}
-
-/// A directory's path without the parts that say nothing, to tell whether two are one.
-fn normal(directory: &str) -> PathBuf {
-    Path::new(directory).components().filter(|part| *part != Component::CurDir).collect()
-}
-
-fn secret_names(spec: &KafkaSink) -> Vec<&str> {
-    let tls = spec.tls.iter().flat_map(|tls| [tls.ca_secret.as_deref(), tls.cert_secret.as_deref()]);
-    tls.flatten().chain(spec.sasl.iter().map(|sasl| sasl.secret.as_str())).collect()
-}
-
-impl Running {
-    fn start(
-        spec: &Spec,
-        identity: Identity,
-        secrets: &Secrets,
-        capacity: kafka::Capacity,
-        before: Option<&Self>,
-    ) -> Result<Self, UpdateError> {
-        let mut works = true;
-        let (sink, tasks) = match &spec.kind {
-            SinkKind::Kafka(kafka) => {
-                let like = before.and_then(|before| before.like(kafka));
-                let started = kafka::Connection::start(&spec.name, kafka, secrets, capacity, like);
-                let (connection, tasks) = match (started, before) {
-                    (Ok(started), _) => started,
-                    (Err(why), Some(before)) if before.started => {
-                        return Err(UpdateError { sink: spec.name.clone(), why });
-                    }
-                    (Err(why), _) => {
-                        works = false;
-                        kafka::Connection::broken(&spec.name, &why)
-                    }
-                };
-                (Sink::Kafka(connection), Tasks::Kafka(tasks))
-            }
-            SinkKind::File(file) => {
-                let directory = PathBuf::from(&file.directory);
-                let (writer, task) = file::Writer::start(directory, file.max_bytes);
-                (Sink::File(writer), Tasks::File(task))
-            }
-        };
-        Ok(Self { identity, sink, tasks, started: works })
-    }
-
-    /// The connection, where it is one to the same brokers.
-    fn like(&self, kafka: &KafkaSink) -> Option<&kafka::Connection> {
-        match (&self.identity, &self.sink) {
-            (Identity::Kafka { spec, .. }, Sink::Kafka(connection)) => {
-                (spec.bootstrap_servers == kafka.bootstrap_servers).then_some(&**connection)
-            }
-            _ => None,
-        }
-    }
-
-    /// Ends the sink; records not acknowledged are taken back as soon as there is hurry.
-    async fn end(self, hurry: &CancellationToken) {
-        self.sink.retire();
-        let mut joined = std::pin::pin!(self.tasks.join());
-        tokio::select! {
-            () = &mut joined => return,
-            () = hurry.cancelled() => self.sink.purge(),
-        }
-        joined.await;
-    }
-}
-
-impl Sink {
-    fn retire(&self) {
-        match self {
-            Self::Kafka(connection) => connection.retire(),
-            Self::File(writer) => writer.retire(),
-        }
-    }
-
-    fn purge(&self) {
-        if let Self::Kafka(connection) = self {
-            connection.purge();
-        }
-    }
-}
-
-impl Tasks {
-    async fn join(self) {
-        match self {
-            Self::Kafka(tasks) => tasks.join().await,
-            Self::File(task) => {
-                if let Err(error) = task.await {
-                    tracing::error!(%error, "the thread of a file sink failed");
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use sluice_wire::document::FileSink;
+    use sluice_wire::status::NotReady;
 
+    use super::super::file;
     use super::*;
 
     const CAPACITY: kafka::Capacity = kafka::Capacity { inflight_bytes: 1 << 20, longest_body: 1 << 10 };
@@ -291,41 +148,115 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut set = SinkSet::default();
         let secrets = Secrets::default();
-        let _ = set.update(&[file("x", directory.path(), 1)], &secrets, CAPACITY).unwrap();
+        let _ = set.update(&[file("x", directory.path(), 1)], &secrets, CAPACITY);
         let first = writer(&set, "x");
         let dotted = directory.path().join(".");
-        let replaced = set.update(&[file("y", &dotted, 1)], &secrets, CAPACITY).unwrap();
+        let replaced = set.update(&[file("y", &dotted, 1)], &secrets, CAPACITY);
         assert!(replaced.0.is_empty());
         assert!(Arc::ptr_eq(&first, &writer(&set, "y")));
         set.shutdown().await;
     }
 
     fn kafka(secret: &str) -> Spec {
-        let kafka = serde_json::json!({"bootstrapServers": "127.0.0.1:1", "deliveryTimeoutMs": 1000,
+        kafka_with(secret, 1_000)
+    }
+
+    fn kafka_with(secret: &str, timeout: u64) -> Spec {
+        let kafka = serde_json::json!({"bootstrapServers": "127.0.0.1:1", "deliveryTimeoutMs": timeout,
             "sasl": {"mechanism": "PLAIN", "secret": secret}});
         Spec { name: "k".to_owned(), kind: SinkKind::Kafka(serde_json::from_value(kafka).unwrap()) }
     }
 
-    #[tokio::test]
-    async fn a_sink_that_cannot_be_replaced_stays() {
-        let secrets = tempfile::tempdir().unwrap();
-        std::fs::create_dir(secrets.path().join("login")).unwrap();
-        for key in ["username", "password"] {
-            std::fs::write(secrets.path().join("login").join(key), "x").unwrap();
+    fn login(password: &str) -> Secrets {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("login")).unwrap();
+        for (key, value) in [("username", "x"), ("password", password)] {
+            std::fs::write(directory.path().join("login").join(key), value).unwrap();
         }
-        let secrets = Secrets::read(secrets.path());
+        Secrets::read(directory.path())
+    }
+
+    fn connection(set: &SinkSet) -> Arc<kafka::Connection> {
+        match set.get("k").unwrap() {
+            Sink::Kafka(connection) => Arc::clone(connection),
+            Sink::File(_) => unreachable!(),
+        }
+    }
+
+    /// Why the connection is not the one that is asked for.
+    fn outdated(set: &SinkSet) -> Option<(NotReady, String)> {
+        let status = set.get("k").unwrap().status("k");
+        let trouble = connection(set).outdated()?;
+        assert_eq!((status.ready, status.reason), (false, Some(trouble.reason)), "it is told first");
+        Some((trouble.reason, trouble.message))
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_secret_is_gone_goes_on_and_others_are_taken() {
+        let directory = tempfile::tempdir().unwrap();
         let mut set = SinkSet::default();
-        let _ = set.update(&[kafka("login")], &secrets, CAPACITY).unwrap();
-        let error = set.update(&[kafka("gone")], &secrets, CAPACITY).unwrap_err().to_string();
-        assert!(error.contains("gone") && error.contains('k'), "{error}");
-        assert!(set.update(&[kafka("login")], &secrets, CAPACITY).unwrap().0.is_empty());
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let first = connection(&set);
+        for specs in [vec![kafka("login"), file("x", directory.path(), 1)], vec![kafka("login"), kafka_new()]]
+        {
+            let replaced = set.update(&specs, &Secrets::default(), CAPACITY);
+            assert!(Arc::ptr_eq(&first, &connection(&set)));
+            assert!(set.get(&specs[1].name).is_ok(), "the others are in effect");
+            let (reason, message) = outdated(&set).unwrap();
+            assert_eq!(reason, NotReady::SecretUnusable);
+            assert!(message.contains("secret \"login\"") && message.contains("goes on"), "{message}");
+            set.retire(replaced);
+        }
+        let status = set.get("new").unwrap().status("new");
+        assert_eq!((status.ready, status.reason), (false, Some(NotReady::SecretUnusable)));
+        set.shutdown().await;
+    }
+
+    /// A connection that never ran, whose Secret is nowhere.
+    fn kafka_new() -> Spec {
+        Spec { name: "new".to_owned(), ..kafka("none") }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_back_is_in_effect_again_unchanged_or_another() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let first = connection(&set);
+        for _ in 0..2 {
+            assert!(set.update(&[kafka("login")], &Secrets::default(), CAPACITY).0.is_empty());
+            assert!(outdated(&set).is_some());
+        }
+        assert!(set.update(&[kafka("login")], &login("a"), CAPACITY).0.is_empty());
+        assert!(Arc::ptr_eq(&first, &connection(&set)) && outdated(&set).is_none());
+        assert!(set.update(&[kafka("login")], &Secrets::default(), CAPACITY).0.is_empty());
+        let replaced = set.update(&[kafka("login")], &login("b"), CAPACITY);
+        assert_eq!(replaced.0.len(), 1);
+        assert!(!Arc::ptr_eq(&first, &connection(&set)) && outdated(&set).is_none());
+        set.retire(replaced);
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn other_settings_take_effect_with_the_last_good_secrets() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let replaced = set.update(&[kafka_with("login", 2_000)], &Secrets::default(), CAPACITY);
+        assert_eq!(replaced.0.len(), 1);
+        assert_eq!(outdated(&set).unwrap().0, NotReady::SecretUnusable);
+        set.retire(replaced);
+        let second = connection(&set);
+        let none = set.update(&[kafka_with("login", 2_000)], &Secrets::default(), CAPACITY);
+        assert!(none.0.is_empty() && Arc::ptr_eq(&second, &connection(&set)), "and only once");
+        let _ = set.update(&[kafka("gone")], &Secrets::default(), CAPACITY);
+        assert!(Arc::ptr_eq(&second, &connection(&set)), "of another Secret there is no last good one");
+        assert!(outdated(&set).unwrap().1.contains("gone"));
         set.shutdown().await;
     }
 
     #[tokio::test]
     async fn a_new_sink_that_cannot_be_started_is_there_and_says_why() {
         let mut set = SinkSet::default();
-        let _ = set.update(&[kafka("gone")], &Secrets::default(), CAPACITY).unwrap();
+        let _ = set.update(&[kafka("gone")], &Secrets::default(), CAPACITY);
         let status = set.get("k").unwrap().status("k");
         assert!(!status.ready && status.message.contains("gone"), "{status:?}");
         set.shutdown().await;
@@ -336,18 +267,18 @@ mod tests {
         let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut set = SinkSet::default();
         let secrets = Secrets::default();
-        assert!(set.update(&[file("x", a.path(), 1)], &secrets, CAPACITY).unwrap().0.is_empty());
+        assert!(set.update(&[file("x", a.path(), 1)], &secrets, CAPACITY).0.is_empty());
         let first = writer(&set, "x");
 
-        assert!(set.update(&[file("x", a.path(), 2)], &secrets, CAPACITY).unwrap().0.is_empty());
+        assert!(set.update(&[file("x", a.path(), 2)], &secrets, CAPACITY).0.is_empty());
         assert!(Arc::ptr_eq(&first, &writer(&set, "x")), "a new limit needs no new writer");
 
-        let replaced = set.update(&[file("x", b.path(), 2)], &secrets, CAPACITY).unwrap();
+        let replaced = set.update(&[file("x", b.path(), 2)], &secrets, CAPACITY);
         assert_eq!(replaced.0.len(), 1);
         assert!(!Arc::ptr_eq(&first, &writer(&set, "x")));
         set.retire(replaced);
 
-        let removed = set.update(&[], &secrets, CAPACITY).unwrap();
+        let removed = set.update(&[], &secrets, CAPACITY);
         assert_eq!(removed.0.len(), 1);
         assert_eq!(set.get("x").unwrap_err(), SinkError("x".to_owned()));
         set.retire(removed);

@@ -3,7 +3,6 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `log` | the form of log lines |
 //! | `refusals` | refused reports as a few lines, however many they are |
 //! | `context` | W3C trace context as it comes in (pure) |
 //! | `settings` | where spans go, from the command line and `OTEL_*` (pure) |
@@ -16,7 +15,6 @@
 mod collector;
 mod context;
 mod export;
-pub mod log;
 pub mod refusals;
 mod settings;
 mod span;

@@ -1,5 +1,6 @@
 //! The product on the cluster: its chart, installed once for all suites, and what tests ask of it.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,6 +15,11 @@ use crate::{paths, wait};
 pub const SYSTEM: &str = "sluice-system";
 /// Name of the Helm release.
 pub const RELEASE: &str = "sluice";
+/// The kinds of object that the operator makes of fleets and streams, as kubectl takes them.
+pub const CHILDREN: &str =
+    "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
+/// The label by which they are the operator's.
+pub const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 /// How long a stream may take from being applied to its first report: the kubelet looks at ConfigMaps once a
 /// minute, plus its cache's age.
 pub const KUBELET: Duration = Duration::from_secs(120);
@@ -99,6 +105,13 @@ impl Namespace<'_> {
     /// When it is not within [`KUBELET`].
     pub fn until_ready(&self, stream: &str) {
         self.wait(&format!("datastream/{stream}"), "Ready", KUBELET);
+    }
+
+    /// What the operator made in it, each like `service/sluice-edge`.
+    #[must_use]
+    pub fn children(&self) -> BTreeSet<String> {
+        let names = self.kubectl(&["get", CHILDREN, "-l", OURS, "-o", "name"]);
+        names.lines().map(str::to_owned).collect()
     }
 
     /// `host:port` of a Service by its cluster address, which tests reach as pods do.

@@ -13,15 +13,22 @@ use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::{markdown, paths};
 
 use super::pace::{hurry, soon_has};
-use stages::Stage;
+use stages::{Resource, STREAM, Stage};
 
 /// Streams that hold as much as a stream can, of which one fleet's configuration has no room for the last.
 const TOO_MANY: usize = 85;
 
+/// What `KAFKA` stands for: the cluster's own, as a sink.
+const KAFKA: &str = "{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}";
+/// What `SMALL` stands for: what a proxy asks for that does next to nothing.
+const SMALL: &str = "{requests: {cpu: 10m, memory: 32Mi}}";
+
 /// What is done, or what is then told.
 enum Step {
-    Apply(&'static str),
+    Apply(&'static [Resource]),
     Kubectl(&'static [&'static str]),
+    /// The chart with these arguments more.
+    Helm(&'static [&'static str]),
     /// Streams `s0` to `s84` on the fleet `edge`, too large together.
     Fill,
     /// An object tells this, sooner or later, the kubelet being hurried on.
@@ -49,7 +56,7 @@ impl Step {
         let (object, condition, status, reason) = match *self {
             Self::Nudged { object, condition, status, reason, .. } => (object, condition, status, reason),
             Self::Fresh { condition, status, reason, .. } => ("dstream/", condition, status, reason),
-            Self::Apply(_) | Self::Kubectl(_) | Self::Fill => return None,
+            Self::Apply(_) | Self::Kubectl(_) | Self::Helm(_) | Self::Fill => return None,
         };
         let kind = if object.starts_with("pf/") { "ProxyFleet" } else { "DataStream" };
         Some([kind, condition, status, reason].map(str::to_owned))
@@ -62,13 +69,16 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
     let ((_silent, silent), (listener, pretender)) = (pretender::listen(), pretender::listen());
     pretender::serve(listener, pretender);
     let filled = |text: &str| {
-        let text = text.replace("SPACE", space.name());
+        let text = text.replace("SPACE", space.name()).replace("KAFKA", KAFKA).replace("SMALL", SMALL);
         text.replace("SILENT", &silent.to_string()).replace("PRETENDER", &pretender.to_string())
     };
     for step in steps {
         match *step {
-            Step::Apply(manifests) => space.apply(&filled(manifests)),
+            Step::Apply(resources) => {
+                space.apply(&filled(&resources.iter().copied().map(manifest).collect::<String>()));
+            }
             Step::Kubectl(arguments) => drop(space.kubectl(arguments)),
+            Step::Helm(arguments) => cluster.helm_install(arguments),
             Step::Fill => space.apply(&large_streams()),
             Step::Nudged { object, condition, status, reason, part } => {
                 let part = filled(part);
@@ -93,14 +103,15 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
     }
 }
 
+/// A [`Resource`] as kubectl takes it.
+fn manifest((kind, name, spec): (&str, &str, &str)) -> String {
+    format!("---\n{{{kind}, metadata: {{name: {name}}}, spec: {{{spec}}}}}\n")
+}
+
 /// What a stream tells that is just applied. The kubelet may happen to look at once; not five times running.
 fn fresh(space: &Namespace<'_>, condition: &str, wanted: (&str, &str)) -> String {
     for number in 0..5 {
-        let stream = json!({
-            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream", "metadata": {"name": format!("fresh{number}")},
-            "spec": {"fleet": {"name": "edge"}}
-        });
-        space.apply(&stream.to_string());
+        space.apply(&manifest((STREAM, &format!("fresh{number}"), "fleet: {name: edge}")));
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
             let (status, reason, message) = space.condition(&format!("dstream/fresh{number}"), condition);
@@ -126,11 +137,9 @@ fn large_streams() -> String {
             .collect()
     };
     let stream = |number: usize| {
-        let stream = json!({
-            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream", "metadata": {"name": format!("s{number}")},
-            "spec": {"fleet": {"name": "edge"}, "sink": {"create": {"config": settings()}}}
-        });
-        format!("{stream}\n---\n")
+        let config = Value::Object(settings());
+        let spec = format!("fleet: {{name: edge}}, sink: {{create: {{config: {config}}}}}");
+        manifest((STREAM, &format!("s{number}"), &spec))
     };
     (0..TOO_MANY).map(stream).collect()
 }
@@ -234,6 +243,25 @@ fn a_stream_without_a_fleet_tells_what_a_default_one_needs() {
     play(&cluster, stages::NO_DEFAULT);
     drop(restore);
     let space = cluster.namespace("default");
-    space.apply("{apiVersion: sluice.dev/v1alpha1, kind: DataStream, metadata: {name: a}, spec: {}}");
+    space.apply(&manifest((STREAM, "a", "")));
     soon_has((&space, "dstream/a"), ("Accepted", "True", "Accepted"), &space);
+}
+
+/// Gives fleets the product's own image back, however the test ends.
+struct Reinstall<'a>(&'a Cluster);
+
+impl Drop for Reinstall<'_> {
+    fn drop(&mut self) {
+        // A test that has failed already says more than this could.
+        let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
+        let _ = std::panic::catch_unwind(install);
+    }
+}
+
+#[test]
+fn a_new_image_that_is_no_good_stops_at_two_fleets() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let _restore = Reinstall(&cluster);
+    play(&cluster, stages::UPGRADING);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use sluice_tests::cluster::product::KUBELET;
+use sluice_tests::cluster::product::{CHILDREN, KUBELET, OURS};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::http;
 
@@ -16,10 +16,6 @@ const SEED: u64 = 20_261_121;
 
 /// A rollout, a move of a stream and what the kubelet takes, one after the other.
 const SETTLED: Duration = Duration::from_secs(KUBELET.as_secs() * 2);
-
-const CHILDREN: &str =
-    "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
-const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 
 /// Annotations that say when or under which uid something was written.
 const HISTORY: [&str; 6] = [

@@ -1,6 +1,5 @@
 //! What breaks heals by itself: objects that are removed, operators that die, an API server that restarts.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
@@ -10,14 +9,6 @@ use super::manifests::{fleet, stream};
 use super::operator::{PODS, another_leader, leader, lease, until_quiet, writes};
 
 const SOON: Duration = Duration::from_secs(60);
-const CHILDREN: &str = "configmaps,services,deployments,poddisruptionbudgets,serviceaccounts";
-const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
-
-/// Names of the operator's objects in a namespace.
-fn objects(namespace: &Namespace<'_>) -> BTreeSet<String> {
-    let names = namespace.kubectl(&["get", CHILDREN, "-l", OURS, "-o", "name"]);
-    names.lines().map(str::to_owned).collect()
-}
 
 /// What the holder that there is now did not write itself since it acquired the lease; it must have written.
 fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {
@@ -34,7 +25,7 @@ fn all_accepted(space: &Namespace<'_>, count: usize) {
         space.until_condition(&format!("dstream/s{number}"), "Accepted", "True", "Accepted", SOON);
     }
     eventually("every stream's endpoints", SOON, || {
-        let made = objects(space).iter().filter(|name| name.ends_with("-endpoints")).count();
+        let made = space.children().iter().filter(|name| name.ends_with("-endpoints")).count();
         if made == count { Ok(()) } else { Err(format!("{made} of {count}")) }
     });
 }
@@ -47,12 +38,12 @@ fn whatever_is_removed_comes_back() {
     space.apply(&(fleet("edge", 1) + &stream("a", "edge") + &stream("b", "edge")));
     space.until_ready("a");
     space.until_ready("b");
-    let before = objects(&space);
+    let before = space.children();
     assert!(before.len() >= 7, "{before:?}");
     let end = Instant::now() + Duration::from_secs(60);
     let (mut removed, mut next) = (0, 7_usize);
     while Instant::now() < end {
-        let now: Vec<String> = objects(&space).into_iter().collect();
+        let now: Vec<String> = space.children().into_iter().collect();
         if !now.is_empty() {
             // Any order will do, as long as it wanders.
             next = next.wrapping_mul(1_103_515_245).wrapping_add(12_345) % (1 << 31);
@@ -64,7 +55,7 @@ fn whatever_is_removed_comes_back() {
     println!("removed {removed} objects in a minute");
     assert!(removed > 30, "{removed}");
     eventually("all objects to be back", SOON, || {
-        let now = objects(&space);
+        let now = space.children();
         let missing: Vec<_> = before.difference(&now).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
     });

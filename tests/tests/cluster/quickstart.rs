@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_tests::cluster::product::{KUBELET, SYSTEM};
-use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually, image};
+use sluice_tests::cluster::{Cluster, KAFKA, eventually, image};
 use sluice_tests::kafka;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -49,12 +49,6 @@ data: {{lines: "{text}"}}
     )
 }
 
-fn children(namespace: &Namespace<'_>) -> String {
-    let kinds =
-        "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
-    namespace.kubectl(&["get", kinds, "-l", "app.kubernetes.io/managed-by=sluice-operator", "-o", "name"])
-}
-
 #[test]
 fn one_stream_applied_is_an_address_to_report_to() {
     let cluster = Cluster::shared();
@@ -95,13 +89,13 @@ fn a_deleted_stream_leaves_nothing_and_its_namespace_goes_at_once() {
     shop.apply(STREAM);
     shop.until_condition("dstream/orders", "Accepted", "True", "Accepted", SOON);
     eventually("the endpoints", SOON, || {
-        let made = children(&shop);
-        if made.contains("configmap/orders-endpoints") { Ok(()) } else { Err(made) }
+        let made = shop.children();
+        if made.contains("configmap/orders-endpoints") { Ok(()) } else { Err(format!("{made:?}")) }
     });
     shop.kubectl(&["delete", "dstream/orders", "--timeout=30s"]);
     eventually("nothing to be left", SOON, || {
-        let left = children(&shop);
-        if left.is_empty() { Ok(()) } else { Err(left) }
+        let left = shop.children();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
     shop.apply(STREAM);
     cluster.kubectl(&["delete", "namespace", shop.name(), "--timeout=90s"]);

@@ -206,7 +206,13 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     space.until_ready("a");
     let service = space.service("sluice-good");
     eventually("a report", SOON, || try_report(&service, space.name(), "a", "a report"));
-    space.until_condition("dstream/b", "SinkReady", "False", "SinkUnreachable", KUBELET);
+    until_told(
+        &space,
+        "dstream/b",
+        ("SinkReady", "False", "SinkUnreachable"),
+        "refused the login of sink kafka",
+    );
+    until_told(&space, "pf/bad", ("Degraded", "True", "SinkUnreachable"), "secret \"wrong\"");
 
     let mut all = Vec::new();
     for namespace in [space.name(), SYSTEM] {

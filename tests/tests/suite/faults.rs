@@ -9,8 +9,9 @@ use sluice_tests::document::{on_kafka, one_stream, stream};
 use sluice_tests::history::History;
 use sluice_tests::kafka::{self, Broker, Listeners};
 use sluice_tests::load::{Codes, Load, Progress};
-use sluice_tests::proxy::Proxy;
+use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::wait;
+use sluice_wire::status::{NodeStatus, NotReady};
 
 /// Codes that a fault of Kafka may bring, beside success.
 const IN_TROUBLE: [&str; 4] = ["114", "115", "118", "119"];
@@ -89,6 +90,23 @@ fn a_broker_stopped_for_20_s_loses_nothing_acknowledged() {
         std::thread::sleep(Duration::from_secs(20));
         broker.resume();
     });
+}
+
+#[test]
+fn a_broker_that_stands_still_is_told_of_the_sink_as_of_its_streams_and_heals() {
+    let broker = Broker::start(Listeners::default());
+    kafka::create(&broker.address(), "still", 1, &[]);
+    broker.pause();
+    let proxy = Builder::new().start_unready(Some(&one_stream(&broker.address(), "still")));
+    let unreachable = Some(NotReady::SinkUnreachable);
+    let told = |status: &NodeStatus| {
+        let stream = status.streams.first().is_some_and(|stream| stream.reason == unreachable);
+        stream && status.sinks.iter().all(|sink| !sink.ready && sink.reason == unreachable)
+    };
+    proxy.wait_for("both to tell", told);
+    broker.resume();
+    proxy.wait_for("both to be ready", |status| status.sinks[0].ready && status.streams[0].ready);
+    assert_eq!(proxy.report("g", "s", "healed").0, "0");
 }
 
 #[test]

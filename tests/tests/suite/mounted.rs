@@ -176,6 +176,56 @@ fn a_kafka_that_does_not_answer_yet_leaves_its_topics_unchecked() {
 }
 
 #[test]
+fn a_kafka_that_never_answers_is_told_of_the_sink_as_of_its_streams() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let document = on_kafka(&address, vec![stream("g", "s", "kafka", "t")]);
+    let proxy = Builder::new().mounted().start_unready(Some(&document));
+    let unreachable = Some(NotReady::SinkUnreachable);
+    proxy.wait_for("the stream to tell", |status| {
+        status.streams.iter().any(|stream| !stream.ready && stream.reason == unreachable)
+    });
+    let sink = proxy.status().sinks.remove(0);
+    assert_eq!((sink.ready, sink.reason), (false, unreachable));
+    assert!(sink.message.contains(&format!("no broker of {address} answers")), "{}", sink.message);
+    assert_eq!(proxy.metric("sluice_sink_up", &[]), 0.0);
+    drop(silent);
+}
+
+#[test]
+fn secrets_that_are_missing_hold_up_nothing_else_of_a_newer_configuration() {
+    let builder = Builder::new().mounted();
+    let files = file_sink("local", &builder.directory().join("data"));
+    let with_login = |name: &str| {
+        let sasl = Sasl { mechanism: SaslMechanism::Plain, secret: name.into() };
+        let address = format!("127.0.0.1:{}", ports::free());
+        kafka_sink(name, KafkaSink { sasl: Some(sasl), ..kafka_connection(&address) })
+    };
+    let (ran, new) = (with_login("ran"), with_login("new"));
+    let sent = |name: &str| stream("g", name, name, "t");
+    let first = document(vec![ran.clone()], vec![sent("ran")]);
+    let proxy =
+        builder.secret("ran", "username", "u").secret("ran", "password", "p").start_unready(Some(&first));
+    proxy.wait_for("the first", |status| status.revision == 1);
+    std::fs::remove_dir_all(proxy.directory().join("secrets/ran")).unwrap();
+    let is = |status: &NodeStatus, name: &str| {
+        let sink = status.sinks.iter().find(|sink| sink.name == name);
+        sink.and_then(|sink| sink.reason)
+    };
+    let unusable = Some(NotReady::SecretUnusable);
+    proxy.wait_for("the missing secret", |status| is(status, "ran") == unusable);
+
+    let streams = vec![sent("ran"), sent("new"), stream("g", "file", "local", "")];
+    proxy.apply(&Document { revision: 2, ..document(vec![ran, new, files], streams) });
+    assert_eq!(proxy.report("g", "file", "x").0, "0");
+    assert_eq!(proxy.report("g", "new", "x").0, "115");
+    let status = proxy.status();
+    assert_eq!(["ran", "new", "local"].map(|name| is(&status, name)), [unusable, unusable, None]);
+    assert_eq!((status.config_error, proxy.stream("new").reason), (None, unusable));
+    assert_ne!(proxy.stream("ran").reason, unusable, "it goes on with what it had");
+}
+
+#[test]
 fn other_secrets_are_used_even_while_a_newer_configuration_is_not_whole() {
     let builder = Builder::new().mounted().env("SLUICE_LOG", "debug");
     let login = |revision| {

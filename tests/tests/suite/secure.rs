@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sluice_tests::document::{document, kafka as kafka_connection, kafka_sink, stream};
 use sluice_tests::kafka::{self, Broker, Certificates, Listeners, PASSWORD, USER};
+use sluice_tests::mount::Mount;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::{ports, wait};
 use sluice_wire::document::{Document, KafkaSink, Sasl, SaslMechanism, Tls};
@@ -94,7 +95,10 @@ fn credentials_heal(certificates: &Certificates, broker: &Broker) {
     put(WRONG);
     let refused = |status: &NodeStatus| {
         let sink = &status.sinks[0];
-        sink.message.to_lowercase().contains("auth") && sink.reason == Some(NotReady::SinkUnreachable)
+        let told =
+            ["refused the login of sink kafka by SCRAM-SHA-512", "secret \"login\"", "username and password"];
+        told.iter().all(|words| sink.message.contains(words))
+            && sink.reason == Some(NotReady::SinkUnreachable)
     };
     proxy.wait_for("the refused login to be told", refused);
     assert_ne!(proxy.report("g", "s", "too early").0, "0");
@@ -107,9 +111,34 @@ fn credentials_heal(certificates: &Certificates, broker: &Broker) {
     put(PASSWORD);
     proxy.wait_for("the one after it to be used", |status| status.sinks[0].ready && status.streams[0].ready);
     wait::until("success", Duration::from_secs(20), || proxy.report("g", "s", "healed").0 == "0");
+    a_key_that_vanishes_holds_up_nothing(&proxy, &login, &document);
+    put(PASSWORD);
+    proxy.wait_for("the key to be back", |status| status.sinks[0].ready);
+    for words in ["secrets in effect", "secrets refused"] {
+        let line =
+            |line: &str| line.contains(words) && line.contains("sink=\"kafka\"") && line.contains("login");
+        assert!(proxy.log().text().lines().any(line), "{words}: {}", proxy.log().text());
+    }
     assert_silent(&proxy, &[PASSWORD, WRONG]);
     let stored = kafka::read(&broker.address(), "secure");
     assert!(stored.iter().all(|record| record.value != b"too early"));
+}
+
+/// A key is taken from under a connection that runs, and then a newer configuration comes.
+fn a_key_that_vanishes_holds_up_nothing(proxy: &Proxy, login: &Mount, document: &Document) {
+    login.put(&[("username".into(), USER.into())]);
+    let told = |status: &NodeStatus| {
+        let sink = &status.sinks[0];
+        sink.reason == Some(NotReady::SecretUnusable) && sink.message.contains("password") && !sink.ready
+    };
+    proxy.wait_for("the missing key to be named", told);
+    let streams = ["s", "more"].map(|id| stream("g", id, "kafka", "secure")).to_vec();
+    proxy.apply(&Document { revision: 2, streams, ..document.clone() });
+    for id in ["s", "more"] {
+        assert!(proxy.stream(id).ready, "{id}");
+        assert_eq!(proxy.report("g", id, "without a key").0, "0", "{id}");
+    }
+    assert!(told(&proxy.status()) && proxy.status().config_error.is_none());
 }
 
 fn an_unknown_authority_is_refused(certificates: &Certificates, broker: &Broker) {

@@ -4,10 +4,11 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::marks::HASH;
 
-/// Bytes of the digest that are kept.
-const BYTES: usize = 16;
+/// How much of the digest is kept, in hexadecimal digits.
+const DIGITS: usize = 32;
 
 /// The hash of an object, in 32 hexadecimal digits. The order of fields does not count, nor does a hash that the
 /// object has already.
@@ -15,7 +16,9 @@ const BYTES: usize = 16;
 pub fn hash(desired: &Value) -> String {
     let mut digest = Sha256::new();
     feed(&mut digest, desired);
-    digest.finalize().iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = hex::digits(&digest.finalize());
+    text.truncate(DIGITS);
+    text
 }
 
 /// Every value begins with its kind and, where it holds others, their number, so that no two read alike.

@@ -13,7 +13,8 @@ use super::owner::Owner;
 use super::{labels, names, value};
 use crate::build::discovery::{Listed, ip_list};
 use crate::observe::NodeView;
-use crate::resolve::{Decision, FleetKey};
+use crate::resolve::Decision;
+use crate::watch::cluster::name_of;
 
 /// The most nodes that are listed: with IPv6 addresses that is well below the 1 MiB a ConfigMap holds, and
 /// each variable below the 128 KiB a process is given.
@@ -22,7 +23,7 @@ pub const MAX_LISTED: usize = 1_000;
 /// Where producers reach a fleet, without a path.
 #[must_use]
 pub fn url(fleet: &ProxyFleet) -> String {
-    let (namespace, name) = key(fleet);
+    let (namespace, name) = name_of(&fleet.metadata);
     format!("http://{}.{namespace}.svc:{}", names::fleet(&name), fleet.spec.listeners.http.port)
 }
 
@@ -53,7 +54,7 @@ fn data(
     let port = fleet.spec.listeners.http.port;
     let addresses: Vec<String> =
         nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
-    let list = ip_list(&key(fleet), &nodes, port, stream.spec.limits.max_body_bytes.bytes());
+    let list = ip_list(&name_of(&fleet.metadata), &nodes, port, stream.spec.limits.max_body_bytes.bytes());
     [
         ("SLUICE_URL", url(fleet)),
         ("SLUICE_ADDRESSES", addresses.join(",")),
@@ -65,11 +66,6 @@ fn data(
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value))
     .collect()
-}
-
-fn key(fleet: &ProxyFleet) -> FleetKey {
-    let metadata = &fleet.metadata;
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
 
 fn listed(nodes: &[NodeView]) -> Vec<Listed<'_>> {
@@ -123,7 +119,7 @@ mod tests {
             stream_id: "orders-v2".to_owned(),
             topic: None,
             sink: None,
-            fleet: Some(key(&fleet())),
+            fleet: Some(name_of(&fleet().metadata)),
             moving_to: None,
             refusal: None,
         };

@@ -1,8 +1,9 @@
 //! Every name of an object the operator makes, each within what Kubernetes allows.
 //! Two fleets, two streams, a fleet and a Service account `default`: no two of ours ever share a name.
 
-use sha2::{Digest, Sha256};
 use sluice_wire::parts;
+
+use crate::hex;
 
 /// The longest name of a Service, and of all that becomes a host name or a label's value.
 const LABEL: usize = 63;
@@ -67,8 +68,9 @@ fn hashed(prefix: &str, name: &str, hash: &str, suffix: &str, max: usize) -> Str
 }
 
 fn hash(name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    digest.iter().take(HASH / 2).map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = hex::sha256(name.as_bytes());
+    digest.truncate(HASH);
+    digest
 }
 
 #[cfg(test)]

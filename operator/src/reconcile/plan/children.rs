@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Plan, Round, missing};
+use super::{Plan, Round, Subject, missing, rollout};
 use crate::apply::{Write, compare};
 use crate::build::objects;
 use crate::kind::ObjectKind;
 use crate::marks::REVISION;
 use crate::observe::{Fault, FaultKind};
-use crate::reconcile::Memory;
-use crate::resolve::{Decision, ResolvedFleet};
+use crate::reconcile::views::Pending;
+use crate::reconcile::{Kept, Memory};
+use crate::resolve::{Decision, FleetKey, ResolvedFleet};
 use crate::watch::cluster::{Child, ChildKey, Store};
 
 /// Where a fault of a pod template is kept: it is about no object that is there.
@@ -19,33 +20,33 @@ fn template(fleet: &ResolvedFleet) -> crate::apply::About {
     crate::apply::About::Fleet(fleet.key())
 }
 
-pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) {
-    let mut wanted: BTreeSet<ChildKey> = BTreeSet::new();
+/// The objects of a fleet that may be written.
+struct Made {
+    fleet: FleetKey,
+    objects: Vec<(ChildKey, Value)>,
+}
+
+/// Plans the writes; gives what of fleets is still to be written.
+pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) -> Pending {
     let mut spared: BTreeSet<&str> = BTreeSet::new();
-    let rolling = super::rollout::Gate::of(round);
-    for resolved in &round.resolution.fleets {
-        let Some(fleet) = round.fleet(&resolved.key()) else { continue };
-        let uid = fleet.metadata.uid.as_deref().unwrap_or_default();
-        if round.is_paused(&resolved.key()) {
-            spared.insert(uid);
-            continue;
-        }
-        let made = objects::fleet(resolved, round.context);
-        let faults = memory.faults.entry(resolved.key()).or_default();
-        if let Some(message) = made.message() {
-            // What runs goes on as it is until the template is mended.
-            spared.insert(uid);
-            faults.insert(template(resolved), Fault { kind: FaultKind::InvalidPodTemplate, message });
-        } else {
-            faults.remove(&template(resolved));
-        }
-        for object in made.objects {
-            let Some(key) = ChildKey::of(&object) else { continue };
+    let made: Vec<Made> =
+        round.resolution.fleets.iter().filter_map(|fleet| made(round, memory, fleet, &mut spared)).collect();
+    let mut wanted: BTreeSet<ChildKey> = BTreeSet::new();
+    let with_workload = made.iter().filter(|made| made.objects.iter().any(|(key, _)| key.kind.is_workload()));
+    let held = rollout::held(round, &with_workload.map(|made| made.fleet.clone()).collect());
+    let mut pending = Pending { held, ..Pending::default() };
+    for Made { fleet, objects } in made {
+        for (key, object) in objects {
             wanted.insert(key.clone());
-            if rolling.holds_back(&key) {
-                continue;
+            let write = if key.kind.is_workload() && pending.held.contains_key(&fleet) {
+                rollout::scale(round.store, &key, &object)
+            } else {
+                missing(round.store, memory, key, object)
+            };
+            if write.is_some() {
+                pending.unwritten.insert(fleet.clone());
             }
-            plan.writes.extend(missing(round.store, memory, key, object));
+            plan.writes.extend(write);
         }
     }
     for decision in &round.resolution.streams {
@@ -55,6 +56,33 @@ pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) {
         }
     }
     plan.writes.extend(unwanted(round, &wanted, &spared));
+    pending
+}
+
+/// The objects of a fleet, if it is not paused. What is there of a fleet in `spared` stays.
+fn made<'a>(
+    round: &Round<'a>,
+    memory: &mut Memory,
+    resolved: &ResolvedFleet,
+    spared: &mut BTreeSet<&'a str>,
+) -> Option<Made> {
+    let fleet = resolved.key();
+    let uid = round.store.fleets.get(&fleet)?.metadata.uid.as_deref().unwrap_or_default();
+    if round.is_paused(&fleet) {
+        spared.insert(uid);
+        return None;
+    }
+    let made = objects::fleet(resolved, round.context);
+    let faults = memory.faults.entry(Subject::Fleet(fleet.clone())).or_default();
+    if let Some(message) = made.message() {
+        // What runs goes on as it is until the template is mended.
+        spared.insert(uid);
+        faults.insert(template(resolved), Fault { kind: FaultKind::InvalidPodTemplate, message });
+    } else {
+        faults.remove(&template(resolved));
+    }
+    let objects = made.objects.into_iter().filter_map(|object| Some((ChildKey::of(&object)?, object)));
+    Some(Made { fleet, objects: objects.collect() })
 }
 
 /// The endpoint ConfigMap of a stream that is served.
@@ -94,6 +122,6 @@ pub(in crate::reconcile) fn note_kept(store: &Store, memory: &mut Memory, key: &
     let Some(live) = store.children.get(key) else { return };
     if compare::stand(live, wanted) == compare::Stand::Differs {
         tracing::warn!(object = %key, "the API server keeps this object otherwise than it was wanted");
-        memory.kept.insert(key.clone(), (compare::digest_of(wanted).to_owned(), live.version));
+        memory.kept.insert(key.clone(), Kept::of(live, wanted));
     }
 }

@@ -1,11 +1,14 @@
 //! The fleet that serves streams which name none: made at first need, as the chart's settings say.
 
 use serde_json::Value;
+use sluice_crds::ProxyFleet;
 
-use super::{Plan, Round};
+use super::{Plan, Round, Subject};
 use crate::apply::{Write, compare};
 use crate::build::objects::{self, Context, DefaultFleet, Owner};
 use crate::marks::HASH;
+use crate::reconcile::Memory;
+use crate::resolve::FleetKey;
 use crate::watch::cluster::{Settings, Store};
 
 /// Key of the settings' ConfigMap.
@@ -14,10 +17,12 @@ const KEY: &str = "fleet.yaml";
 /// What the settings say.
 pub(super) struct Wanted {
     fleet: Result<Value, String>,
+    /// What the API server said against it last; of no account once it is there.
+    refused: Option<String>,
 }
 
 impl Wanted {
-    pub(super) fn of(store: &Store, context: &Context) -> Self {
+    pub(super) fn of(store: &Store, memory: &Memory, context: &Context) -> Self {
         let fleet = match &store.settings {
             None => Err(format!(
                 "no fleet is named and the default fleet's settings, ConfigMap {}, are missing; install the chart again or name a fleet",
@@ -25,12 +30,19 @@ impl Wanted {
             )),
             Some(settings) => made(settings, context),
         };
-        Self { fleet }
+        let subject = Subject::Fleet(context.default_fleet.clone());
+        let refused = memory.faults_of(&subject).next().map(|fault| {
+            format!(
+                "the default fleet can't be made: {}; mend the chart's value defaultFleet or name a fleet",
+                fault.message
+            )
+        });
+        Self { fleet, refused }
     }
 
-    /// What has to be set before the default fleet can be made; `None`: nothing.
+    /// What keeps the default fleet from being made; `None`: nothing.
     pub(super) fn missing(&self) -> Option<&str> {
-        self.fleet.as_ref().err().map(String::as_str)
+        self.fleet.as_ref().err().or(self.refused.as_ref()).map(String::as_str)
     }
 }
 
@@ -45,7 +57,7 @@ fn made(settings: &Settings, context: &Context) -> Result<Value, String> {
     })
 }
 
-pub(super) fn plan(round: &Round<'_>, wanted: &Wanted, plan: &mut Plan) {
+pub(super) fn plan(round: &Round<'_>, memory: &Memory, wanted: &Wanted, plan: &mut Plan) {
     let (Ok(fleet), Some(settings)) = (&wanted.fleet, &round.store.settings) else { return };
     let key = &round.context.default_fleet;
     let fleet = compare::hashed(fleet.clone());
@@ -56,16 +68,33 @@ pub(super) fn plan(round: &Round<'_>, wanted: &Wanted, plan: &mut Plan) {
             let owners = there.metadata.owner_references.as_deref().unwrap_or_default();
             // One that a person made is that person's.
             let ours = owners.iter().any(|owner| owner.uid == settings.uid);
-            ours && super::stays(round.store, &there.metadata) && !is_as(there, &fleet)
+            ours && super::stays(round.store, &there.metadata)
+                && !is_as(there, &fleet)
+                && memory.kept_default != Some(kept(there, &fleet))
         }
     };
     if write {
-        plan.writes.push(Write::DefaultFleet { key: key.clone(), wanted: fleet });
+        plan.writes.push(Write::DefaultFleet { key: key.clone(), wanted: fleet, new: there.is_none() });
     }
 }
 
-fn is_as(there: &sluice_crds::ProxyFleet, wanted: &Value) -> bool {
+fn is_as(there: &ProxyFleet, wanted: &Value) -> bool {
     let hash = there.metadata.annotations.as_ref().and_then(|all| all.get(HASH));
     let live = serde_json::to_value(there).unwrap_or_default();
     hash.is_some_and(|hash| hash == compare::digest_of(wanted)) && compare::contains_slim(&live, wanted)
+}
+
+/// What was wanted, and the generation that came of it.
+fn kept(there: &ProxyFleet, wanted: &Value) -> (String, i64) {
+    (compare::digest_of(wanted).to_owned(), there.metadata.generation.unwrap_or(0))
+}
+
+/// Notes a default fleet that the API server keeps otherwise than it was asked to, so that it is not asked again
+/// and again.
+pub(in crate::reconcile) fn note_kept(store: &Store, memory: &mut Memory, key: &FleetKey, wanted: &Value) {
+    let there = store.fleets.get(key).filter(|there| !is_as(there, wanted));
+    if there.is_some() {
+        tracing::warn!("the API server keeps the default fleet otherwise than it was wanted");
+    }
+    memory.kept_default = there.map(|there| kept(there, wanted));
 }

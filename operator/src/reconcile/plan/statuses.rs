@@ -2,23 +2,27 @@
 
 use sluice_crds::Kind;
 
-use super::{Census, Plan, Round};
+use super::{Census, Plan, Round, Subject};
 use crate::apply::Write;
 use crate::build::objects;
-use crate::status;
+use crate::reconcile::Memory;
+use crate::status::{self, Seen};
 use crate::watch::cluster::Name;
 
-pub(super) fn plan(round: &Round<'_>, plan: &mut Plan) {
+pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
     for decision in &round.resolution.streams {
         let Some(stream) = round.stream(decision) else { continue };
         let view = |key: &Option<_>| key.as_ref().and_then(|key| round.views.get(key));
         let url = decision.fleet.as_ref().and_then(|key| round.fleet(key)).map(objects::url);
         let (serving, target) = (view(&decision.fleet), view(&decision.moving_to));
-        let told = status::stream(stream, decision, serving, target, url, &round.time);
+        let name: Name = (decision.stream.namespace.clone(), decision.stream.name.clone());
+        let fault = memory.faults_of(&Subject::Stream(name.clone())).next();
+        let endpoints = fault.map(|fault| fault.message.as_str());
+        let seen = Seen { fleet: serving, target, url, endpoints };
+        let told = status::stream(stream, decision, seen, &round.time);
         count(&mut plan.census, "DataStream", &told.conditions);
         let before = stream.status.clone().unwrap_or_default();
         if before != told {
-            let name: Name = (decision.stream.namespace.clone(), decision.stream.name.clone());
             let uid = stream.metadata.uid.clone().unwrap_or_default();
             let events = status::events(Kind::DataStream, &before.conditions, &told.conditions);
             plan.writes.push(Write::StreamStatus { name, uid, status: Box::new(told), events });

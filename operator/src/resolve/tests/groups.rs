@@ -43,7 +43,6 @@ fn a_default_fleet_that_can_be_made_is_asked_for() {
 fn a_default_fleet_that_cannot_be_made_is_told_in_the_words_given() {
     let world = World { no_default_fleet: Some("set defaultFleet"), ..World::default() };
     let resolution = world.run(&[], &[stream("shop", "orders", &json!({}))]);
-    assert!(!resolution.default_fleet_wanted);
     assert_eq!(refusal(&resolution.streams[0]), ("spec.fleet", Reason::NoDefaultFleet, "set defaultFleet"));
 }
 

@@ -32,9 +32,14 @@ fn stream(namespace: &str, name: &str, spec: &Value) -> DataStream {
 }
 
 fn run(fleets: &[ProxyFleet], streams: &[DataStream]) -> Resolution {
+    on_host(fleets, streams, None)
+}
+
+/// Resolves on one host where these namespaces are known.
+fn on_host(fleets: &[ProxyFleet], streams: &[DataStream], known: Option<&Namespaces>) -> Resolution {
     let fleets: Vec<_> = fleets.iter().map(|resource| Written { file: "f.yaml", resource }).collect();
     let streams: Vec<_> = streams.iter().map(|resource| Written { file: "s.yaml", resource }).collect();
-    resolve(&fleets, &streams, Place::Host)
+    resolve(&fleets, &streams, Place::Host(known))
 }
 
 /// Resolves `streams` on one default fleet.

@@ -206,6 +206,43 @@ fn on_a_host_a_fleet_binds_only_where_it_says_so() {
 }
 
 #[test]
+fn what_depends_on_labels_that_are_not_known_is_let_in_and_told() {
+    let there = json!({"fleet": {"name": "shared", "namespace": "data"}});
+    let known = World::default().namespaces;
+    let by = |labels: Value| {
+        let allowed = json!({"namespaces": {"from": "Selector", "selector": {"matchLabels": labels}}});
+        kafka_fleet("data/shared", &allowed)
+    };
+    let decided = |fleet: ProxyFleet, namespace: &str| {
+        let resolution = on_host(&[fleet], &[stream(namespace, "a", &there)], Some(&known));
+        let reason = |problems: &[Problem]| problems.first().map(|problem| problem.reason);
+        (reason(&resolution.problems), reason(&resolution.doubts))
+    };
+    let (no, unknown) = (Some(Reason::NotPermitted), Some(Reason::LabelsUnknown));
+    assert_eq!(decided(by(json!({"team": "sales"})), "shop"), (None, None));
+    assert_eq!(decided(by(json!({"team": "sales"})), "bank"), (no, None));
+    assert_eq!(decided(by(json!({"team": "sales"})), "new"), (None, unknown));
+    let name = "kubernetes.io/metadata.name";
+    assert_eq!(decided(by(json!({name: "new"})), "new"), (None, None), "every namespace has its name");
+    assert_eq!(decided(by(json!({name: "new", "team": "sales"})), "new"), (None, unknown));
+    assert_eq!(decided(by(json!({name: "other", "team": "sales"})), "new"), (no, None));
+    assert_eq!(decided(by(json!({})), "new"), (no, None), "nobody is let in");
+    assert_eq!(decided(by(json!({"team": "sales"})), "data"), (None, None), "the fleet's own");
+
+    let topic = json!({"fleet": there["fleet"], "sink": {"topic": "billing.x"}});
+    let fleet = by(json!({"team": "sales"}));
+    let resolution = on_host(&[fleet.clone()], &[stream("new", "a", &topic)], Some(&known));
+    assert_eq!(resolution.problems[0].field, "spec.sink.topic", "all else is judged");
+    let resolution = on_host(&[fleet], &[stream("new", "a", &there)], Some(&known));
+    assert_eq!(
+        resolution.doubts[0].to_string(),
+        "s.yaml: DataStream new/a: spec.fleet: whether ProxyFleet data/shared takes streams of namespace new \
+         depends on the namespace's labels (allowedStreams.namespaces: only those with team=sales), which are not \
+         known here; give its Namespace too"
+    );
+}
+
+#[test]
 fn a_fleet_counts_those_it_turns_away_by_namespace_and_reason() {
     let there = json!({"name": "shared", "namespace": "data"});
     let streams = [

@@ -29,14 +29,9 @@ fn a_status_tells_what_is_in_effect() {
 #[test]
 fn nothing_changed_is_the_same_status() {
     let first = tell(&orders(), &served(), &seen([good(), good()]));
-    let second = super::super::stream(
-        &again(&first),
-        &served(),
-        Some(&seen([good(), good()])),
-        None,
-        first.url.clone(),
-        &at(100),
-    );
+    let view = seen([good(), good()]);
+    let same = Seen { fleet: Some(&view), url: first.url.clone(), ..Seen::default() };
+    let second = super::super::stream(&again(&first), &served(), same, &at(100));
     assert_eq!(first, second);
     let fleet = proxy_fleet("sluice-system/default", &json!({}));
     let first = tell_fleet(&fleet, &seen([good()]));
@@ -48,9 +43,9 @@ fn nothing_changed_is_the_same_status() {
 fn the_time_is_that_of_the_last_change_of_status() {
     let first = tell(&orders(), &served(), &seen([good()]));
     let missing = seen([not_ready(NotReady::TopicMissing, "no topic")]);
-    let second = super::super::stream(&again(&first), &served(), Some(&missing), None, None, &at(50));
+    let second = super::super::stream(&again(&first), &served(), on(&missing), &at(50));
     let forbidden = seen([not_ready(NotReady::TopicForbidden, "no right")]);
-    let third = super::super::stream(&again(&second), &served(), Some(&forbidden), None, None, &at(70));
+    let third = super::super::stream(&again(&second), &served(), on(&forbidden), &at(70));
     let time = |status: &DataStreamStatus, condition: &str| {
         of(&status.conditions, condition).last_transition_time.clone()
     };
@@ -109,8 +104,9 @@ fn a_stream_that_no_fleet_serves_has_no_address() {
 #[test]
 fn a_moving_stream_is_pending_until_the_new_fleet_runs_it() {
     let told = |target: &FleetView| {
-        let status =
-            super::super::stream(&orders(), &moving(), Some(&seen([good()])), Some(target), None, &at(0));
+        let here = seen([good()]);
+        let both = Seen { target: Some(target), ..on(&here) };
+        let status = super::super::stream(&orders(), &moving(), both, &at(0));
         let programmed = of(&status.conditions, "Programmed").clone();
         (programmed.reason, programmed.message)
     };
@@ -253,6 +249,27 @@ fn what_nodes_said_of_a_fleet_holds_until_they_are_asked() {
     unasked.nodes[0].status = None;
     assert_eq!(tell_fleet(&fleet, &unasked).conditions, first.conditions);
     assert_eq!(of(&tell_fleet(&fleet, &seen([good()])).conditions, "Degraded").reason, "AsExpected");
+}
+
+#[test]
+fn what_the_api_server_refused_holds_until_it_is_asked_again() {
+    let fleet = proxy_fleet("sluice-system/default", &json!({}));
+    let fault = Fault { kind: FaultKind::ApplyRefused, message: "exceeded quota".to_owned() };
+    let first = tell_fleet(&fleet, &FleetView { faults: vec![fault], ..seen([good()]) });
+    let fleet = ProxyFleet { status: Some(first.clone()), ..fleet };
+    let untried = FleetView { unwritten: true, ..seen([good()]) };
+    assert_eq!(tell_fleet(&fleet, &untried).conditions, first.conditions);
+    assert_eq!(of(&tell_fleet(&fleet, &seen([good()])).conditions, "Degraded").reason, "AsExpected");
+}
+
+#[test]
+fn a_stream_without_its_endpoints_takes_reports_and_says_so() {
+    let view = seen([good()]);
+    let told = Seen { endpoints: Some("ConfigMap shop/orders-endpoints is there already"), ..on(&view) };
+    let status = super::super::stream(&orders(), &served(), told, &at(0));
+    let ready = of(&status.conditions, "Ready");
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Ready"));
+    assert!(ready.message.ends_with("nothing tells where: ConfigMap shop/orders-endpoints is there already"));
 }
 
 #[test]

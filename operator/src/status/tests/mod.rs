@@ -5,6 +5,7 @@ mod documented;
 mod scenarios;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
@@ -14,7 +15,7 @@ use sluice_wire::status::{NodeStatus, NotReady};
 
 use super::*;
 use crate::ObjectRef;
-use crate::observe::{FleetView, NodeView, WorkloadView};
+use crate::observe::{Fault, FaultKind, FleetView, NodeView, WorkloadView};
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 
 const GENERATION: i64 = 3;
@@ -118,7 +119,7 @@ fn bad_sink(reason: NotReady, message: &str) -> NodeStatus {
 }
 
 fn node(status: Option<NodeStatus>) -> NodeView {
-    NodeView { ready: true, status, ..NodeView::default() }
+    NodeView { ready: true, status: status.map(Arc::new), ..NodeView::default() }
 }
 
 /// A fleet of ready nodes that said this, rolled out.
@@ -138,9 +139,14 @@ fn seen<const N: usize>(nodes: [NodeStatus; N]) -> FleetView {
     }
 }
 
+/// A stream on a fleet, seen so.
+fn on(view: &FleetView) -> Seen<'_> {
+    Seen { fleet: Some(view), ..Seen::default() }
+}
+
 fn tell(stream: &DataStream, decision: &Decision, view: &FleetView) -> DataStreamStatus {
     let url = Some("http://default.sluice-system.svc:46802".to_owned());
-    super::stream(stream, decision, Some(view), None, url, &at(0))
+    super::stream(stream, decision, Seen { url, ..on(view) }, &at(0))
 }
 
 fn tell_fleet(fleet: &ProxyFleet, view: &FleetView) -> ProxyFleetStatus {

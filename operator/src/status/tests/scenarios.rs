@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::observe::{Fault, FaultKind};
 
 /// What brings a reason about, and the condition that came of it.
 pub(super) struct Scenario {
@@ -157,9 +156,16 @@ fn progressing() -> Vec<Told> {
         fleet_is("Progressing", reason, &json!({}), &view)
     };
     let done = WorkloadView { observed: true, desired: 2, replicas: 2, updated: 2, ready: 2 };
+    let held = FleetView {
+        held: Some(
+            "waits with the proxy image sluice-proxy:1.2.3 until it runs on ProxyFleet data/big".to_owned(),
+        ),
+        ..seen([good()])
+    };
     vec![
         is("RollingOut", WorkloadView { updated: 1, replicas: 3, ..done }),
         is("Starting", WorkloadView { ready: 1, ..done }),
+        fleet_is("Progressing", "Waiting", &json!({}), &held),
         is("UpToDate", done),
         fleet_is("Progressing", "Paused", &json!({}), &FleetView { paused: true, ..seen([good()]) }),
     ]

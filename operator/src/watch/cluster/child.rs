@@ -4,8 +4,8 @@ use std::fmt;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::kind::ObjectKind;
 
 /// Which object.
@@ -76,6 +76,19 @@ impl Child {
         }
     }
 
+    /// A digest of all that is written of it: not of its status, nor of what grows with every change of that.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let mut value = self.value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("status");
+        }
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        hex::sha256(value.to_string().as_bytes())
+    }
+
     /// An annotation's value.
     #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&str> {
@@ -100,14 +113,8 @@ pub fn slim(object: &mut Value) {
     for field in ["data", "binaryData"] {
         for (_, text) in object.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
             if let Some(content) = text.as_str() {
-                *text = digest(content.as_bytes()).into();
+                *text = hex::sha256(content.as_bytes()).into();
             }
         }
     }
-}
-
-/// Hexadecimal SHA-256.
-#[must_use]
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 pub use child::{Child, ChildKey};
 pub use source::Source;
+pub(crate) use store::name_of;
 pub use store::{Name, NamespaceView, Settings, Store};
 
 /// Changes that wait to be taken into the store. A watch stops reading when there are as many.

@@ -2,15 +2,19 @@
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
+use crate::build::objects::names;
 use crate::marks;
 use crate::observe::NodeView;
 use crate::resolve::FleetKey;
 
-/// The fleet that a pod belongs to by its labels, and what is seen of the pod.
+/// The fleet that a pod belongs to, and what is seen of the pod; `None` if it is not of a fleet's workload.
 #[must_use]
 pub(super) fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
     let metadata = &pod.metadata;
     let fleet = metadata.labels.as_ref()?.get(marks::FLEET)?.clone();
+    if !is_of_workload(pod, &names::fleet(&fleet)) {
+        return None;
+    }
     let status = pod.status.as_ref();
     let terminating = metadata.deletion_timestamp.is_some();
     let view = NodeView {
@@ -23,6 +27,21 @@ pub(super) fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
         status: None,
     };
     Some(((metadata.namespace.clone()?, fleet), view))
+}
+
+/// Whether a fleet's workload made the pod. Anyone may put labels on a pod; its service account and its controller,
+/// whose uid Kubernetes checks, say more. `name` is the workload's, and the service account's.
+fn is_of_workload(pod: &Pod, name: &str) -> bool {
+    let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref());
+    let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
+    let controller = owners.iter().find(|owner| owner.controller == Some(true));
+    account == Some(name)
+        && controller.is_some_and(|owner| match owner.kind.as_str() {
+            // A Deployment's, which puts a hash of the pod template behind its own name.
+            "ReplicaSet" => owner.name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == name),
+            "StatefulSet" | "DaemonSet" => owner.name == name,
+            _ => false,
+        })
 }
 
 fn condition(status: &PodStatus, name: &str) -> bool {
@@ -52,5 +71,53 @@ fn words(reason: &str, message: Option<&str>) -> String {
     match message {
         Some(message) => format!("{reason}: {message}"),
         None => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(account: &str, controller: &Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {
+                "namespace": "data", "name": "p", "uid": "1", "labels": {(marks::FLEET): "big"},
+                "ownerReferences": [controller]
+            },
+            "spec": {"serviceAccountName": account, "containers": []}
+        }))
+        .unwrap()
+    }
+
+    fn controller(kind: &str, name: &str) -> Value {
+        json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "2", "controller": true})
+    }
+
+    #[test]
+    fn only_a_pod_of_the_fleets_workload_is_a_node() {
+        for (kind, name) in
+            [("ReplicaSet", "sluice-big-7d9f"), ("StatefulSet", "sluice-big"), ("DaemonSet", "sluice-big")]
+        {
+            let (fleet, _) = node(&pod("sluice-big", &controller(kind, name))).unwrap();
+            assert_eq!(fleet, ("data".to_owned(), "big".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_pod_that_only_has_the_labels_is_none() {
+        for (account, kind, name) in [
+            ("default", "ReplicaSet", "sluice-big-7d9f"),
+            ("sluice-big", "ReplicaSet", "sluice-bigger-7d9f"),
+            ("sluice-big", "ReplicaSet", "sluice-big"),
+            ("sluice-big", "StatefulSet", "other"),
+            ("sluice-big", "Job", "sluice-big"),
+        ] {
+            assert_eq!(node(&pod(account, &controller(kind, name))), None, "{account} {kind} {name}");
+        }
+        let mut alone = pod("sluice-big", &controller("DaemonSet", "sluice-big"));
+        alone.metadata.owner_references = None;
+        assert_eq!(node(&alone), None);
     }
 }

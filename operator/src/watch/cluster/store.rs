@@ -20,6 +20,11 @@ use crate::resolve::FleetKey;
 /// Namespace and name.
 pub type Name = (String, String);
 
+/// The namespace and name of an object; empty where it has none.
+pub(crate) fn name_of(metadata: &ObjectMeta) -> Name {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
 /// A namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceView {
@@ -78,14 +83,14 @@ impl Store {
             }
             Event::Delete(object) => {
                 self.note(source, &object);
-                self.remove(source, &name(&object));
+                self.remove(source, &name_of(&object.metadata));
             }
             Event::Init => {
                 self.listing.insert(source, BTreeSet::new());
             }
             Event::InitApply(object) => {
                 self.note(source, &object);
-                self.listing.entry(source).or_default().insert(name(&object));
+                self.listing.entry(source).or_default().insert(name_of(&object.metadata));
                 self.put(source, object);
             }
             Event::InitDone => {
@@ -132,7 +137,7 @@ impl Store {
 
     /// Takes an object in, unless a newer form of it is there.
     fn put(&mut self, source: Source, object: DynamicObject) {
-        let name = name(&object);
+        let name = name_of(&object.metadata);
         let newer = version(object.metadata.resource_version.as_deref());
         match source {
             Source::Fleets => put_typed(&mut self.fleets, name, object),
@@ -188,11 +193,6 @@ impl Store {
     }
 }
 
-fn name(object: &DynamicObject) -> Name {
-    let metadata = &object.metadata;
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
-
 /// Puts a resource of a known type. One that can't be read, as after a change of its definition, stays as it was.
 fn put_typed<K: DeserializeOwned + Resource>(
     objects: &mut BTreeMap<Name, Arc<K>>,
@@ -220,7 +220,7 @@ fn namespace(object: DynamicObject) -> NamespaceView {
 fn settings(object: &DynamicObject) -> Settings {
     let data = object.data.get("data").and_then(|data| serde_json::from_value(data.clone()).ok());
     let uid = object.metadata.uid.clone().unwrap_or_default();
-    Settings { name: name(object), uid, data: data.unwrap_or_default() }
+    Settings { name: name_of(&object.metadata), uid, data: data.unwrap_or_default() }
 }
 
 #[cfg(test)]

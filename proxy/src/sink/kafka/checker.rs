@@ -11,7 +11,7 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::util::Timeout;
 use sluice_wire::status::NotReady;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,8 @@ impl Checker {
         let mut backoff = BACKOFF.0;
         let mut refreshed = Instant::now();
         loop {
-            let all = refreshed.elapsed() >= REFRESH;
+            // Topics in order say nothing of a connection in trouble; only asking for them does.
+            let all = refreshed.elapsed() >= REFRESH || self.shared.trouble().is_some();
             if all {
                 refreshed = Instant::now();
             }
@@ -210,10 +211,7 @@ impl Checker {
             })
         });
         let answer = asked.await.map_err(|error| LookError::Unreachable(error.to_string()))?;
-        let answer = answer.map_err(|error| {
-            let trouble = self.shared.trouble().map_or_else(|| error.to_string(), |trouble| trouble.message);
-            LookError::Unreachable(format!("Kafka can't be asked for its topics: {trouble}"))
-        })?;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
         match answer {
             Some((None, replicas)) if replicas > 0 => {
                 self.shared.clear_trouble();
@@ -230,6 +228,16 @@ impl Checker {
             }
             Some((Some(code), _)) => not_there(NotReady::Other, format!("topic {name:?}: {code}")),
         }
+    }
+
+    /// Notes that Kafka does not answer, as the connection's trouble too: librdkafka tells of brokers that can't be
+    /// reached, and says nothing of one that takes the connection and then never answers.
+    fn unreachable(&self, error: &KafkaError) -> LookError {
+        let servers = self.config.get("bootstrap.servers").unwrap_or_default();
+        let silent = format!("no broker of {servers} answers: {error}");
+        self.shared.suspect(NotReady::SinkUnreachable, &silent);
+        let trouble = self.shared.trouble().map_or(silent, |trouble| trouble.message);
+        LookError::Unreachable(format!("Kafka can't be asked for its topics: {trouble}"))
     }
 
     /// Makes a topic; one that is already there is as good.

@@ -10,20 +10,23 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaErrorCode;
+use sluice_wire::document::Sasl;
 use sluice_wire::status::NotReady;
 use tokio::sync::Notify;
 
 use super::ages::{Clock, Slot};
 use super::courier::Courier;
 use super::guard::Probe;
-use super::outcome;
 use super::topics::{Topic, Topics};
+use super::{login, outcome};
 use crate::sink::{Outcome, Ticket, Trouble};
 
 /// What a connection's producer, its topic checks and the outside see of each other.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) sink: String,
+    /// How the connection logs in, where it does.
+    login: Option<Sasl>,
     /// The time that records' ages are told in.
     pub(super) clock: Clock,
     pub(super) topics: Topics,
@@ -32,17 +35,21 @@ pub(super) struct Shared {
     trouble: Mutex<Option<Trouble>>,
     /// Whether there is trouble, to be seen without a lock on every delivery.
     troubled: AtomicBool,
+    /// Why it goes on although another connection is asked for.
+    outdated: Mutex<Option<Trouble>>,
 }
 
 impl Shared {
-    pub(super) fn new(sink: &str, delivery_timeout: Duration) -> Self {
+    pub(super) fn new(sink: &str, login: Option<&Sasl>, delivery_timeout: Duration) -> Self {
         Self {
             sink: sink.to_owned(),
+            login: login.cloned(),
             clock: Clock::new(delivery_timeout),
             topics: Topics::default(),
             check: Notify::new(),
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
+            outdated: Mutex::default(),
         }
     }
 
@@ -52,10 +59,17 @@ impl Shared {
 
     /// Notes what is wrong with the connection and logs it when it is news.
     pub(super) fn set_trouble(&self, reason: NotReady, message: &str) {
+        self.note(reason, message, |known| known.message != message);
+    }
+
+    /// Notes that there must be trouble, where nothing more telling is known of it.
+    pub(super) fn suspect(&self, reason: NotReady, message: &str) {
+        self.note(reason, message, |_| false);
+    }
+
+    fn note(&self, reason: NotReady, message: &str, replaces: impl FnOnce(&Trouble) -> bool) {
         let mut trouble = self.lock();
-        // What the client says of its connection is more telling than that nothing comes back over it.
-        let vague = message == NOT_IN_TIME && trouble.is_some();
-        if trouble.as_ref().is_none_or(|known| known.message != message) && !vague {
+        if trouble.as_ref().is_none_or(replaces) {
             tracing::warn!(sink = self.sink, error = message, "kafka connection in trouble");
             *trouble = Some(Trouble::new(reason, message));
             self.troubled.store(true, Ordering::Relaxed);
@@ -66,6 +80,19 @@ impl Shared {
         if self.troubled.swap(false, Ordering::Relaxed) && self.lock().take().is_some() {
             tracing::info!(sink = self.sink, "kafka connection works again");
         }
+    }
+
+    pub(super) fn outdated(&self) -> Option<Trouble> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why the connection goes on although another is asked for; `None`: it is what is asked for. True where
+    /// that is news.
+    pub(super) fn set_outdated(&self, why: Option<Trouble>) -> bool {
+        let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *outdated != why;
+        *outdated = why;
+        is_news
     }
 
     /// Closes a topic that Kafka no longer knows, and has it looked for.
@@ -80,9 +107,6 @@ impl Shared {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The trouble of a connection over which nothing comes back.
-pub(super) const NOT_IN_TIME: &str = "records are not acknowledged in time";
 
 /// Whether a producer's records are stored, and whether they time out, since this was last asked.
 #[derive(Debug, Default)]
@@ -125,9 +149,16 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code();
-        let what = code.map_or_else(|| error.to_string(), |code| code.to_string());
-        let message = format!("{what}: {}", without_duration(reason));
-        self.shared.set_trouble(outcome::reason(code), &message);
+        let reason = without_duration(reason);
+        let what = || code.map_or_else(|| error.to_string(), |code| code.to_string());
+        let message = login::refused(&self.shared.sink, self.shared.login.as_ref(), code, reason);
+        let message = message.unwrap_or_else(|| format!("{}: {reason}", what()));
+        // It follows each broker's own trouble, which says more.
+        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.shared.suspect(outcome::reason(code), &message);
+        } else {
+            self.shared.set_trouble(outcome::reason(code), &message);
+        }
     }
 }
 
@@ -177,4 +208,63 @@ impl Context {
 /// librdkafka ends its reasons with how long it took, which would make every one of them news.
 fn without_duration(reason: &str) -> &str {
     reason.split(" (after ").next().unwrap_or(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_wire::document::SaslMechanism;
+
+    use super::*;
+
+    fn context() -> Context {
+        let login = Sasl { mechanism: SaslMechanism::Plain, secret: "login".to_owned() };
+        let shared = Arc::new(Shared::new("kafka", Some(&login), Duration::from_secs(1)));
+        Context { shared, courier: None, pulse: Arc::default() }
+    }
+
+    fn told(context: &Context) -> (NotReady, String) {
+        let trouble = context.shared.trouble().unwrap();
+        (trouble.reason, trouble.message)
+    }
+
+    #[test]
+    fn a_suspicion_is_told_until_something_more_telling_is_known() {
+        let context = context();
+        let shared = &context.shared;
+        shared.suspect(NotReady::SinkUnreachable, "nothing answers");
+        shared.suspect(NotReady::SinkUnreachable, "nothing is acknowledged");
+        assert_eq!(told(&context), (NotReady::SinkUnreachable, "nothing answers".to_owned()));
+        context.error(
+            KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure),
+            "refused (after 1ms in state X)",
+        );
+        assert!(told(&context).1.ends_with(": refused"), "{:?}", told(&context));
+        context.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        shared.suspect(NotReady::SinkUnreachable, "nothing answers");
+        assert!(told(&context).1.ends_with(": refused"), "{:?}", told(&context));
+        shared.clear_trouble();
+        assert_eq!(shared.trouble(), None);
+    }
+
+    #[test]
+    fn a_refused_login_is_told_as_what_it_is() {
+        let context = context();
+        context.error(KafkaError::Global(RDKafkaErrorCode::Authentication), "k:1: no (after 1ms in state X)");
+        let (reason, message) = told(&context);
+        assert_eq!(reason, NotReady::SinkUnreachable);
+        assert!(message.starts_with("the broker refused the login of sink kafka by PLAIN"), "{message}");
+        assert!(message.ends_with(": k:1: no"), "{message}");
+    }
+
+    #[test]
+    fn what_keeps_another_connection_away_is_news_once_and_outlasts_deliveries() {
+        let shared = context().shared;
+        let why = Trouble::new(NotReady::SecretUnusable, "gone");
+        assert!(shared.set_outdated(Some(why.clone())));
+        assert!(!shared.set_outdated(Some(why.clone())));
+        shared.clear_trouble();
+        assert_eq!(shared.outdated(), Some(why));
+        assert!(shared.set_outdated(None));
+        assert!(!shared.set_outdated(None));
+    }
 }

@@ -13,7 +13,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::producer::{Producer as _, PurgeConfig};
 use sluice_wire::status::NotReady;
 
-use super::context::{Context, NOT_IN_TIME, Pulse, Shared};
+use super::context::{Context, Pulse, Shared};
 use super::control::{Control, Lane, Made, Place, Producer, Reason};
 use super::courier::Courier;
 use super::ending::{finish, finish_apart};
@@ -238,7 +238,7 @@ impl Driver {
             timing_out.get_or_insert_with(Instant::now);
             // What is in quarantine is the trouble of its topics, not the connection's.
             if self.place == Place::Main {
-                self.shared.set_trouble(NotReady::SinkUnreachable, NOT_IN_TIME);
+                self.shared.suspect(NotReady::SinkUnreachable, "records are not acknowledged in time");
             }
         }
         timing_out.is_some_and(|since| since.elapsed() >= *patience)

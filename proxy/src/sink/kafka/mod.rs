@@ -10,7 +10,7 @@
 //! | `watch`, `trial` | the looks that find topics whose slowness is their own |
 //! | `context`, `courier` | what librdkafka calls back, and how that reaches the requests |
 //! | `refresh` | questions for topics whose records were refused |
-//! | `outcome` | what its errors mean for a record |
+//! | `outcome`, `login` | what its errors mean for a record, and what is told of a login that is refused |
 //! | `topics`, `checker` | which topics are there, and the task that looks |
 
 mod ages;
@@ -23,6 +23,7 @@ mod courier;
 mod driver;
 mod ending;
 mod guard;
+mod login;
 mod outcome;
 mod properties;
 mod refresh;
@@ -127,7 +128,8 @@ impl Connection {
         let (courier, carrying) = courier::Courier::start();
         let smallest = like.map_or(BATCH_BYTES, |like| like.control.smallest());
         let flush = Duration::from_millis(sink.delivery_timeout_ms);
-        let (shared, control) = (Arc::new(Shared::new(name, flush)), Arc::new(Control::new(smallest)));
+        let shared = Arc::new(Shared::new(name, sink.sasl.as_ref(), flush));
+        let control = Arc::new(Control::new(smallest));
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
             place: Place::Main,
@@ -157,7 +159,7 @@ impl Connection {
     /// A connection that takes nothing and says why; to be replaced when that is mended.
     #[must_use]
     pub fn broken(name: &str, why: &StartError) -> (Arc<Self>, Tasks) {
-        let shared = Arc::new(Shared::new(name, Duration::ZERO));
+        let shared = Arc::new(Shared::new(name, None, Duration::ZERO));
         shared.set_trouble(why.reason(), &why.to_string());
         let control = Arc::new(Control::new(BATCH_BYTES));
         let connection = Self { shared, control, stop: CancellationToken::new(), like: None };
@@ -187,6 +189,17 @@ impl Connection {
     #[must_use]
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.trouble()
+    }
+
+    /// Why it goes on although another connection is asked for; `None` where it is what is asked for.
+    #[must_use]
+    pub fn outdated(&self) -> Option<Trouble> {
+        self.shared.outdated()
+    }
+
+    /// Notes that; true where it is news.
+    pub fn set_outdated(&self, why: Option<Trouble>) -> bool {
+        self.shared.set_outdated(why)
     }
 
     /// Fatal producer errors since the connection was started.

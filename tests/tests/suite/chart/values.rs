@@ -138,6 +138,8 @@ fn a_wrong_value_is_refused_by_name() {
         ("defaultFleet.kafka.tls.ca=x", "ca"),
         ("defaultFleet.kafka.bootstrapServers=kafka", "bootstrapServers"),
         ("defaultFleet.kafka.sasl.mechanism=SCRAM", "mechanism"),
+        ("defaultFleet.kafka.deliveryTimeout=61s", "deliveryTimeout"),
+        ("defaultFleet.kafka.properties.acks=0", "acks"),
         ("defaultFleet.resources.request.cpu=1", "request"),
         ("defaultFleet.replicas=two", "replicas"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),

@@ -57,6 +57,6 @@ fn a_config_map_is_kept_without_its_data() {
     let mut store = Store::default();
     shown(&mut store, Event::Apply(map("a", 1)));
     let child = store.children.values().next().unwrap();
-    assert_eq!(child.value["data"]["a"], crate::watch::cluster::child::digest(b"b"));
+    assert_eq!(child.value["data"]["a"], crate::hex::sha256(b"b"));
     assert_eq!(child.value["kind"], "ConfigMap");
 }

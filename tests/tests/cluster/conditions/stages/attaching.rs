@@ -1,77 +1,34 @@
 //! Which fleet serves a stream, or why none does.
 
 use super::super::Step::{Apply, Fill, Kubectl};
-use super::{Stage, told};
+use super::{FLEET, STREAM, Stage, told};
 
 pub(in crate::conditions) const ATTACHING: Stage = (
     "attaching",
     &[
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: ProxyFleet
-metadata: {name: edge}
-spec:
-  replicas: 0
-  overload: {maxInflightBytes: 1Mi}
-  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}, {name: local, file: {}}]
----
-apiVersion: sluice.dev/v1alpha1
-kind: ProxyFleet
-metadata: {name: second}
-spec:
-  replicas: 0
-  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: good}
-spec: {fleet: {name: edge}}
-",
-        ),
+        Apply(&[
+            (
+                FLEET,
+                "edge",
+                "replicas: 0, overload: {maxInflightBytes: 1Mi}, sinks: [KAFKA, {name: local, file: {}}]",
+            ),
+            (FLEET, "second", "replicas: 0, sinks: [KAFKA]"),
+            (STREAM, "good", "fleet: {name: edge}"),
+        ]),
         told("dstream/good", "Accepted", "True", "Accepted", "ProxyFleet SPACE/edge serves it"),
         told("dstream/good", "Programmed", "False", "NoNodes", "no node of ProxyFleet SPACE/edge is ready"),
         told("dstream/good", "SinkReady", "Unknown", "NoNodes", "none can tell"),
         told("dstream/good", "Durability", "Unknown", "NoNodes", "none can tell"),
         told("pf/edge", "Available", "False", "ScaledToZero", "spec.replicas is 0"),
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: nowhere}
-spec: {fleet: {name: none}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: misspelt}
-spec: {fleet: {name: edge}, sink: {name: kafak}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: filed}
-spec: {fleet: {name: edge}, sink: {name: local}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: forbidden}
-spec: {groupId: not-SPACE}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: large}
-spec: {fleet: {name: edge}, limits: {maxBodyBytes: 1Mi}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: same}
-spec: {fleet: {name: edge}, streamId: good}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: elsewhere}
-spec: {fleet: {name: second}}
-",
-        ),
+        Apply(&[
+            (STREAM, "nowhere", "fleet: {name: none}"),
+            (STREAM, "misspelt", "fleet: {name: edge}, sink: {name: kafak}"),
+            (STREAM, "filed", "fleet: {name: edge}, sink: {name: local}"),
+            (STREAM, "forbidden", "groupId: not-SPACE"),
+            (STREAM, "large", "fleet: {name: edge}, limits: {maxBodyBytes: 1Mi}"),
+            (STREAM, "same", "fleet: {name: edge}, streamId: good"),
+            (STREAM, "elsewhere", "fleet: {name: second}"),
+        ]),
         told(
             "dstream/nowhere",
             "Accepted",
@@ -118,16 +75,7 @@ spec: {fleet: {name: second}}
 pub(in crate::conditions) const FULL: Stage = (
     "full",
     &[
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: ProxyFleet
-metadata: {name: edge}
-spec:
-  replicas: 0
-  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]
-",
-        ),
+        Apply(&[(FLEET, "edge", "replicas: 0, sinks: [KAFKA]")]),
         Fill,
         told(
             "dstream/s84",
@@ -153,14 +101,7 @@ pub(in crate::conditions) const NO_DEFAULT: Stage = (
             "{\"data\": {\"fleet.yaml\": \"kafka: {bootstrapServers: \\\"\\\"}\"}}",
         ]),
         Kubectl(&["-n", "sluice-system", "delete", "pf/default", "--ignore-not-found"]),
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: a}
-spec: {}
-",
-        ),
+        Apply(&[(STREAM, "a", "")]),
         told(
             "dstream/a",
             "Accepted",
@@ -168,5 +109,16 @@ spec: {}
             "NoDefaultFleet",
             "defaultFleet.kafka.bootstrapServers is empty",
         ),
+        Kubectl(&[
+            "-n",
+            "sluice-system",
+            "patch",
+            "configmap/sluice-default-fleet",
+            "--type=merge",
+            "-p",
+            "{\"data\": {\"fleet.yaml\": \"kafka: {bootstrapServers: nowhere}\"}}",
+        ]),
+        // The API server refuses such a fleet.
+        told("dstream/a", "Accepted", "False", "NoDefaultFleet", "the default fleet can't be made: "),
     ],
 );

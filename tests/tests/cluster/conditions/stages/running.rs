@@ -1,46 +1,56 @@
 //! What a fleet with a pod and its streams tell, while all is well and while the fleet is changed.
 
 use super::super::Step::{Apply, Fresh, Kubectl};
-use super::{Stage, told};
+use super::{FLEET, Resource, STREAM, Stage, told};
 
-const EDGE: &str = "
-apiVersion: sluice.dev/v1alpha1
-kind: ProxyFleet
-metadata: {name: edge}
-spec:
-  replicas: 1
-  drain: {notify: 0s}
-  sinks: [{name: kafka, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]
-  resources: {requests: {cpu: 10m, memory: 32Mi}}
-";
+const EDGE: Resource = (FLEET, "edge", "replicas: 1, drain: {notify: 0s}, sinks: [KAFKA], resources: SMALL");
 
 pub(in crate::conditions) const RUNNING: Stage = (
     "running",
     &[
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: good}
-spec: {fleet: {name: edge}, sink: {create: {partitions: 1, replicas: 1}}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: missing}
-spec: {fleet: {name: edge}}
----
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: unfit}
-spec: {fleet: {name: edge}, sink: {create: {partitions: 1, replicas: 1, config: {min.insync.replicas: \"2\"}}}}
-",
+        Apply(&[
+            (STREAM, "good", "fleet: {name: edge}, sink: {create: {partitions: 1, replicas: 1}}"),
+            (STREAM, "missing", "fleet: {name: edge}"),
+            (
+                STREAM,
+                "unfit",
+                "fleet: {name: edge}, \
+                sink: {create: {partitions: 1, replicas: 1, config: {min.insync.replicas: \"2\"}}}",
+            ),
+        ]),
+        Apply(&[EDGE]),
+        told(
+            "dstream/good",
+            "Programmed",
+            "True",
+            "Programmed",
+            "every ready node of ProxyFleet SPACE/edge runs it",
         ),
-        Apply(EDGE),
-        told("dstream/good", "Programmed", "True", "Programmed", "every ready node of ProxyFleet SPACE/edge runs it"),
-        told("dstream/good", "SinkReady", "True", "SinkReady", "topic SPACE.good of sink kafka takes records"),
+        told(
+            "dstream/good",
+            "SinkReady",
+            "True",
+            "SinkReady",
+            "topic SPACE.good of sink kafka takes records",
+        ),
         told("dstream/good", "Durability", "False", "BelowThreeReplicas", "give it 3 replicas"),
         told("dstream/good", "Ready", "True", "Ready", "reports are taken"),
-        told("dstream/missing", "SinkReady", "False", "TopicMissing", "topic \"SPACE.missing\" does not exist"),
+        Kubectl(&["create", "configmap", "taken-endpoints", "--from-literal=a=b"]),
+        Apply(&[(STREAM, "taken", "fleet: {name: edge}, sink: {create: {partitions: 1, replicas: 1}}")]),
+        told(
+            "dstream/taken",
+            "Ready",
+            "True",
+            "Ready",
+            "nothing tells where: ConfigMap SPACE/taken-endpoints is there already",
+        ),
+        told(
+            "dstream/missing",
+            "SinkReady",
+            "False",
+            "TopicMissing",
+            "topic \"SPACE.missing\" does not exist",
+        ),
         told("dstream/missing", "Durability", "Unknown", "NotReported", "told of it as yet"),
         told("dstream/unfit", "SinkReady", "False", "TopicUnfit", "lower its min.insync.replicas"),
         told("pf/edge", "Available", "True", "NodesReady", "1 of 1 proxy is ready"),
@@ -61,18 +71,11 @@ spec: {fleet: {name: edge}, sink: {create: {partitions: 1, replicas: 1, config: 
 pub(in crate::conditions) const CHANGING: Stage = (
     "changing",
     &[
-        Apply(EDGE),
+        Apply(&[EDGE]),
         told("pf/edge", "Available", "True", "NodesReady", "1 of 1 proxy is ready"),
         Kubectl(&["annotate", "pf/edge", "sluice.dev/paused=true"]),
         told("pf/edge", "Progressing", "False", "Paused", "take the annotation sluice.dev/paused off"),
-        Apply(
-            "
-apiVersion: sluice.dev/v1alpha1
-kind: DataStream
-metadata: {name: late}
-spec: {fleet: {name: edge}}
-",
-        ),
+        Apply(&[(STREAM, "late", "fleet: {name: edge}")]),
         told("dstream/late", "Programmed", "False", "FleetPaused", "ProxyFleet SPACE/edge is paused"),
         told("dstream/late", "SinkReady", "Unknown", "NotReported", "0 of 1 node told of it as yet"),
         Kubectl(&[
@@ -99,6 +102,6 @@ spec: {fleet: {name: edge}}
             "{\"spec\": {\"podTemplate\": {\"spec\": {\"nodeSelector\": {\"test.local/none\": \"such\"}}}}}",
         ]),
         // The new pod finds no machine, and until it does the old one stays.
-        told("pf/edge", "Progressing", "True", "RollingOut", "have the newest pod template"),
+        told("pf/edge", "Progressing", "True", "RollingOut", "has the newest pod template"),
     ],
 );
