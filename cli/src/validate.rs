@@ -1,8 +1,6 @@
 //! `sluice validate`: checks files with the operator's own code and tells what it finds.
 //! It changes nothing and talks to nobody.
 
-mod namespaces;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
@@ -11,11 +9,15 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use sluice_operator::local::Local;
-use sluice_operator::resolve::Resolution;
+use sluice_operator::resolve::{Namespaces, Place, Resolution};
+use sluice_operator::watch::Namespace;
 use sluice_operator::{ObjectRef, Problem, Reason, watch};
 
 use crate::args::{Output, Validate};
 use crate::exit::Exit;
+
+/// How a Namespace is told among the documents that are not Sluice's.
+const NAMESPACE: &str = "Namespace ";
 
 /// What is in the files given.
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ struct Findings {
 
 pub(crate) fn main(args: &Validate) -> ExitCode {
     let findings = match Local::new() {
-        Ok(local) => check(local, &args.files),
+        Ok(local) => check(local, &args.files, args.cluster),
         Err(error) => Findings::failed(&error),
     };
     // Whoever closed the other end does not want the lines; the exit code still tells.
@@ -67,7 +69,7 @@ impl Findings {
         let valid = self.valid.iter().map(|(file, id)| format!("{file}: {id}: valid"));
         let foreign = self.foreign.iter().map(|(file, what)| {
             let use_of_it =
-                if what.starts_with(namespaces::TOLD) { "only its labels are read" } else { "left alone" };
+                if what.starts_with(NAMESPACE) { "only its labels are read" } else { "left alone" };
             format!("{file}: {what}: not Sluice's, {use_of_it}")
         });
         valid.chain(foreign).collect()
@@ -103,11 +105,13 @@ fn problem(file: &str, message: String) -> Problem {
     Problem { file, object: None, field, reason: Reason::Unreadable, message }
 }
 
-fn check(mut local: Local, files: &[PathBuf]) -> Findings {
+fn check(mut local: Local, files: &[PathBuf], for_cluster: bool) -> Findings {
     let (files, mut problems) = expand(files);
     let snapshot = watch::read_files(&files);
-    let namespaces = namespaces::read(&files, &snapshot.foreign);
-    let Resolution { problems: found, doubts, .. } = local.check(&snapshot, &namespaces);
+    let namespaces: Namespaces = snapshot.namespaces.iter().filter_map(known).collect();
+    problems.extend(snapshot.namespaces.iter().filter_map(unknown));
+    let place = if for_cluster { Place::Files(&namespaces) } else { Place::Host(Some(&namespaces)) };
+    let Resolution { problems: found, doubts, .. } = local.check(&snapshot, place);
     // What is not among the files given may well be in the cluster.
     problems.extend(found.into_iter().filter(|problem| !problem.reason.is_missing_part()));
     let bad: BTreeSet<(&str, &ObjectRef)> = problems
@@ -117,6 +121,22 @@ fn check(mut local: Local, files: &[PathBuf]) -> Findings {
     let fine = snapshot.objects.iter().filter(|source| !bad.contains(&(source.file.as_str(), &source.id)));
     let valid = fine.map(|source| (source.file.clone(), source.id.clone())).collect();
     Findings { valid, foreign: snapshot.foreign, problems, doubts }
+}
+
+fn known(namespace: &Namespace) -> Option<(String, watch::Labels)> {
+    Some((namespace.name.clone(), namespace.labels.clone().ok()?))
+}
+
+/// What keeps a Namespace's labels from being known.
+fn unknown(namespace: &Namespace) -> Option<Problem> {
+    let error = namespace.labels.as_ref().err()?;
+    Some(Problem {
+        file: namespace.file.clone(),
+        object: None,
+        field: error.field.clone(),
+        reason: Reason::Invalid,
+        message: format!("Namespace {}: {error}", namespace.name),
+    })
 }
 
 /// Files as they are, directories as the files in them.
@@ -146,13 +166,17 @@ mod tests {
 
     /// Checks the files, each named and written first, and gives the lines without the directory's name.
     fn lines(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+        lines_for(false, files)
+    }
+
+    fn lines_for(cluster: bool, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let paths: Vec<PathBuf> = files.iter().map(|(name, _)| directory.path().join(name)).collect();
         for (path, (_, text)) in paths.iter().zip(files) {
             fs::write(path, text).unwrap();
         }
         let prefix = format!("{}/", directory.path().display());
-        let findings = check(Local::new().unwrap(), &paths);
+        let findings = check(Local::new().unwrap(), &paths, cluster);
         let short = |lines: Vec<String>| lines.iter().map(|line| line.replace(&prefix, "")).collect();
         (short(findings.good_lines()), short(findings.bad_lines()))
     }
@@ -220,6 +244,62 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_is_no_text_is_a_problem() {
+        let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: 1}}}";
+        let (_, bad) = lines(&[("a.yaml", namespace)]);
+        assert_eq!(
+            bad,
+            [
+                "a.yaml: metadata.labels.team: Namespace shop: labels must be text; put numbers and the like in quotes"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pipe_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let allowed =
+            "allowedStreams: {namespaces: {from: Selector, selector: {matchLabels: {team: sales}}}}";
+        let fleet = FLEET.replace("spec: {", &format!("spec: {{{allowed}, "));
+        let stream = STREAM
+            .replace("name: orders", "name: orders, namespace: shop")
+            .replace("SPEC", "fleet: {name: default, namespace: default}");
+        let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: money}}}\n";
+        let text = format!("{fleet}---\n{stream}---\n{namespace}");
+        let to = pipe.clone();
+        let writing = std::thread::spawn(move || fs::write(to, text).unwrap());
+        let findings = check(Local::new().unwrap(), &[pipe], false);
+        writing.join().unwrap();
+        assert_eq!((findings.problems.len(), findings.doubts.len()), (1, 0), "{findings:?}");
+        assert_eq!(findings.problems[0].reason, Reason::NotPermitted);
+    }
+
+    #[test]
+    fn for_a_cluster_its_own_rules_are_the_measure() {
+        let kafka = FLEET.replace("file: {}", "kafka: {bootstrapServers: 'k:9092'}");
+        let other = kafka.replace("name: default", "name: other");
+        let elsewhere = STREAM
+            .replace("name: orders", "name: orders, namespace: shop")
+            .replace("SPEC", "fleet: {name: default, namespace: default}");
+        let told = |files: &[(&str, &str)]| {
+            let count = |cluster| lines_for(cluster, files).1.len();
+            (count(false), count(true))
+        };
+        assert_eq!(told(&[("a.yaml", &kafka), ("b.yaml", &other)]), (1, 0), "the port");
+        assert_eq!(told(&[("a.yaml", &kafka), ("b.yaml", &elsewhere)]), (0, 1), "another namespace");
+        let named = STREAM.replace("SPEC", "fleet: {name: default}");
+        assert_eq!(told(&[("a.yaml", FLEET), ("b.yaml", &named)]), (0, 1), "a file sink");
+        let unnamed = STREAM.replace("SPEC", "sink: {name: none}");
+        assert_eq!(
+            told(&[("a.yaml", &kafka), ("b.yaml", &unnamed)]),
+            (1, 0),
+            "the default fleet is elsewhere"
+        );
+    }
+
+    #[test]
     fn a_warning_alone_is_no_failure() {
         let id =
             ObjectRef { kind: sluice_crds::Kind::DataStream, namespace: "shop".into(), name: "a".into() };
@@ -234,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_a_problem() {
-        let findings = check(Local::new().unwrap(), &[PathBuf::from("/nowhere/none.yaml")]);
+        let findings = check(Local::new().unwrap(), &[PathBuf::from("/nowhere/none.yaml")], false);
         let bad = findings.bad_lines();
         assert!(bad[0].starts_with("/nowhere/none.yaml: "), "{bad:?}");
         assert!(!findings.is_good());
@@ -242,7 +322,7 @@ mod tests {
 
     #[test]
     fn files_without_a_resource_are_not_valid() {
-        let findings = check(Local::new().unwrap(), &[]);
+        let findings = check(Local::new().unwrap(), &[], false);
         assert_eq!(findings.bad_lines(), ["sluice: there is no resource in the files given"]);
         assert_eq!((findings.is_good(), &findings.json()["ok"]), (false, &json!(false)));
     }
@@ -252,7 +332,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.yaml");
         fs::write(&file, format!("{FLEET}---\n{}", STREAM.replace("SPEC", "output: Avro"))).unwrap();
-        let json = check(Local::new().unwrap(), &[file]).json();
+        let json = check(Local::new().unwrap(), &[file], false).json();
         assert_eq!(json["ok"], json!(false));
         assert_eq!(
             json["valid"][0]["object"],

@@ -27,6 +27,7 @@ pub mod kind;
 pub mod lead;
 pub mod local;
 pub mod marks;
+pub mod names;
 pub mod nodes;
 pub mod observe;
 pub mod problem;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::resolve::{self, Namespaces, Place, Resolution, Written};
+use crate::resolve::{self, Place, Resolution, Written};
 use crate::validate::{Error, Resource, Validated, Validator};
 use crate::watch::{Snapshot, Source};
 use crate::{ObjectRef, Problem, Reason};
@@ -32,10 +32,9 @@ impl Local {
         self.apply_at(snapshot, Place::Host(None))
     }
 
-    /// The same for files that are to go to a cluster. Of its namespaces these are known; what depends on the labels of
-    /// others is no problem but a doubt.
-    pub fn check(&mut self, snapshot: &Snapshot, namespaces: &Namespaces) -> Resolution {
-        self.apply_at(snapshot, Place::Host(Some(namespaces)))
+    /// The same by the rules of another place.
+    pub fn check(&mut self, snapshot: &Snapshot, place: Place<'_>) -> Resolution {
+        self.apply_at(snapshot, place)
     }
 
     fn apply_at(&mut self, snapshot: &Snapshot, place: Place<'_>) -> Resolution {

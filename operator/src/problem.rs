@@ -5,6 +5,8 @@ use std::fmt;
 
 use sluice_crds::Kind;
 
+use crate::names::Name;
+
 /// A resource by kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
@@ -14,6 +16,14 @@ pub struct ObjectRef {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl ObjectRef {
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> Name {
+        (self.namespace.clone(), self.name.clone())
+    }
 }
 
 impl fmt::Display for ObjectRef {

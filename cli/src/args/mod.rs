@@ -101,6 +101,9 @@ pub(crate) struct Validate {
     /// Files, or directories of *.yaml, *.yml and *.json files
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Judge by the rules of a cluster, not by those of local mode
+    #[arg(long)]
+    pub(crate) cluster: bool,
     /// Form of what is printed
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,

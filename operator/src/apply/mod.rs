@@ -95,6 +95,12 @@ pub enum About {
 }
 
 impl Write {
+    /// Whether it only tells.
+    #[must_use]
+    pub const fn is_status(&self) -> bool {
+        matches!(self, Self::StreamStatus { .. } | Self::FleetStatus { .. })
+    }
+
     /// What it is about.
     #[must_use]
     pub fn about(&self) -> About {

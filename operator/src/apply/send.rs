@@ -39,7 +39,7 @@ pub enum SendError {
     #[error("this operator leads no more")]
     NotLeading,
     /// The API server did not answer in time.
-    #[error("the API server did not answer within {} s", PATIENCE.as_secs())]
+    #[error("the API server did not answer in time")]
     TimedOut,
     /// An object of the name is somebody else's.
     #[error("{0} is there already and is not the operator's; rename or remove it")]
@@ -98,7 +98,7 @@ impl Sender {
         if !term.may_write() {
             return Err(SendError::NotLeading);
         }
-        let patience = PATIENCE * requests(&write);
+        let patience = PATIENCE * parts(&write);
         tokio::select! {
             biased;
             () = term.end() => Err(SendError::NotLeading),
@@ -279,8 +279,8 @@ fn is_ours(labels: &BTreeMap<String, String>) -> bool {
     labels.get(MANAGED_BY).is_some_and(|by| by == MANAGER)
 }
 
-/// How many requests a write takes.
-fn requests(write: &Write) -> u32 {
+/// Of how many parts a write is made.
+fn parts(write: &Write) -> u32 {
     match write {
         Write::Publish(publication) => {
             u32::try_from(publication.maps.len() + publication.gone.len()).unwrap_or(u32::MAX).max(1)

@@ -9,14 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sluice_wire::status::NodeStatus;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ObjectRef;
-use crate::apply::{About, Outcome, SendError, Sender, Write, compare};
+use crate::apply::{About, Outcome, SendError, Sender, Write};
 use crate::build::objects::Context;
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
@@ -62,8 +61,9 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(live: &Child, wanted: &Value) -> Self {
-        Self { wanted: compare::digest_of(wanted).to_owned(), live: live.written() }
+    /// `wanted` is a digest, or stands for what was wanted as well as one.
+    fn of(live: &Child, wanted: impl Into<String>) -> Self {
+        Self { wanted: wanted.into(), live: live.written() }
     }
 }
 
@@ -100,6 +100,10 @@ pub struct Reconciler {
     pub metrics: Metrics,
     /// Set once everything was listed.
     pub complete: watch::Sender<bool>,
+}
+
+fn version(object: &kube::api::DynamicObject) -> u64 {
+    crate::watch::cluster::version(object.metadata.resource_version.as_deref())
 }
 
 /// A write that has ended.
@@ -171,12 +175,11 @@ impl Reconciler {
             return;
         }
         let began = Instant::now();
-        let plan = plan::plan(&state.store, &mut state.memory, &self.context);
+        let plan = plan::plan(&state.store, &mut state.memory, state.queue.on_the_way(), &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
         state.queue.plan(plan.writes);
-        state.forget_mended();
         state.not_before = Instant::now() + took * SHARE;
         state.due = plan.again.map(|at| at.max(state.not_before));
     }
@@ -206,7 +209,6 @@ impl Reconciler {
                 if !matches!(error, SendError::NotLeading | SendError::Leaving(_)) {
                     tracing::warn!(?about, %error, "a write failed and is tried again");
                 }
-                state.noted(&write);
                 state.note_fault(&write, &error);
                 state.queue.failed(about, Instant::now());
             }
@@ -246,56 +248,33 @@ impl State {
         }
     }
 
-    /// What was published in vain counts too: the API server's history may hold it.
-    fn noted(&mut self, write: &Write) {
+    fn wrote(&mut self, write: &Write, outcome: Outcome) {
         if let Write::Publish(publication) = write {
             let next = Instant::now() + publication.interval;
             self.memory.publish.insert(publication.fleet.clone(), next);
         }
-    }
-
-    fn wrote(&mut self, write: &Write, outcome: Outcome) {
-        self.noted(write);
         self.clear_fault(write);
+        // Of the last object: a write whose answer is to be looked at has one.
+        let answered = outcome.objects.last().map_or(0, |(_, object)| version(object));
         for (source, object) in outcome.objects {
             self.store.answered(source, object);
         }
-        match write {
-            Write::Apply { key, wanted, .. } => {
-                plan::note_kept(&self.store, &mut self.memory, key, wanted);
-            }
-            Write::DefaultFleet { key, wanted, .. } => {
-                plan::note_kept_default(&self.store, &mut self.memory, key, wanted);
-            }
-            _ => {}
-        }
-    }
-
-    /// A fault of a write that is wanted no more is mended.
-    fn forget_mended(&mut self) {
-        let mut mended = false;
-        for faults in self.memory.faults.values_mut() {
-            let before = faults.len();
-            // A fault of a template is about no write and is looked at with every plan.
-            faults.retain(|about, fault| {
-                fault.kind == FaultKind::InvalidPodTemplate || self.queue.holds(about)
-            });
-            mended |= faults.len() != before;
-        }
-        if mended {
-            self.soon();
-        }
+        plan::note_kept(&self.store, &mut self.memory, write, answered);
     }
 
     fn clear_fault(&mut self, write: &Write) {
-        let about = write.about();
-        for faults in self.memory.faults.values_mut() {
-            faults.remove(&about);
+        let subject = plan::subject(&self.store, write);
+        if let Some(faults) = subject.and_then(|subject| self.memory.faults.get_mut(&subject)) {
+            faults.remove(&write.about());
         }
     }
 
-    /// Faults that a person has to mend are told in the conditions of whom they are about.
+    /// Faults that a person has to mend are told in the conditions of whom they are about. What can't be told is not
+    /// noted.
     fn note_fault(&mut self, write: &Write, error: &SendError) {
+        if write.is_status() {
+            return;
+        }
         let kind = match (error, error.kind()) {
             (SendError::NameTaken(_), _) => FaultKind::NameTaken,
             (_, "forbidden" | "invalid" | "refused") => FaultKind::ApplyRefused,
@@ -307,3 +286,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

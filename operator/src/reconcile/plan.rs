@@ -20,12 +20,11 @@ use super::views::Views;
 use super::{Kept, Memory};
 use crate::apply::{About, Write, compare};
 use crate::build::objects::Context;
+use crate::names::{Name, name_of};
 use crate::nodes::{Target, Targets};
+use crate::observe::FaultKind;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
-use crate::watch::cluster::{ChildKey, Name, Store, name_of};
-
-pub(super) use children::note_kept;
-pub(super) use default_fleet::note_kept as note_kept_default;
+use crate::watch::cluster::{ChildKey, Store};
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -54,8 +53,13 @@ struct Round<'a> {
     time: Time,
 }
 
-/// Plans everything anew.
-pub(super) fn plan(store: &Store, memory: &mut Memory, context: &Context) -> Plan {
+/// Plans everything anew, while writes about `on_the_way` are.
+pub(super) fn plan(
+    store: &Store,
+    memory: &mut Memory,
+    on_the_way: &BTreeSet<About>,
+    context: &Context,
+) -> Plan {
     memory.forget(store, context);
     let views = Views::of(store, memory);
     let wanted = default_fleet::Wanted::of(store, memory, context);
@@ -73,6 +77,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, context: &Context) -> Pla
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &mut plan);
+    memory.forget_mended(&plan.writes, on_the_way);
     // What was found just now is told at once.
     round.views.update(memory, &mut pending);
     statuses::plan(&round, memory, &mut plan);
@@ -86,13 +91,33 @@ impl Memory {
         let uids: BTreeSet<&str> = store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
         self.answers.retain(|uid, _| uids.contains(uid.as_str()));
         // Why the default fleet can't be made is known before it is there.
-        self.faults.retain(|subject, _| match subject {
-            Subject::Fleet(fleet) => store.fleets.contains_key(fleet) || *fleet == context.default_fleet,
+        self.faults.retain(|subject, faults| match subject {
+            Subject::Fleet(fleet) if store.fleets.contains_key(fleet) => true,
+            Subject::Fleet(fleet) => {
+                faults.retain(|about, _| matches!(about, About::DefaultFleet(_)));
+                *fleet == context.default_fleet
+            }
             Subject::Stream(stream) => store.streams.contains_key(stream),
         });
         self.publish.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.fits.retain(|fleet, _| store.fleets.contains_key(fleet));
         self.kept.retain(|key, _| store.children.contains_key(key));
+    }
+
+    /// A fault of a write that is wanted no more is mended.
+    fn forget_mended(&mut self, writes: &[Write], on_the_way: &BTreeSet<About>) {
+        if self.faults.values().all(BTreeMap::is_empty) {
+            return;
+        }
+        let wanted: BTreeSet<About> = writes.iter().map(Write::about).collect();
+        for faults in self.faults.values_mut() {
+            faults.retain(|about, fault| {
+                // A template's is about no write; every plan looks at it.
+                fault.kind == FaultKind::InvalidPodTemplate
+                    || wanted.contains(about)
+                    || on_the_way.contains(about)
+            });
+        }
     }
 }
 
@@ -106,8 +131,7 @@ fn resolve(store: &Store, views: &Views, wanted: &default_fleet::Wanted, context
     let known: BTreeMap<Name, &DataStream> =
         streams.iter().map(|stream| (name_of(&stream.metadata), *stream)).collect();
     let runs = |stream: &crate::ObjectRef, fleet: &FleetKey| {
-        let name = (stream.namespace.clone(), stream.name.clone());
-        known.get(&name).is_some_and(|stream| {
+        known.get(&stream.key()).is_some_and(|stream| {
             let uid = stream.metadata.uid.as_deref().unwrap_or_default();
             views.run(uid, generation(stream), fleet)
         })
@@ -165,8 +189,7 @@ impl Round<'_> {
     }
 
     fn stream(&self, decision: &Decision) -> Option<&DataStream> {
-        let name = (decision.stream.namespace.clone(), decision.stream.name.clone());
-        self.store.streams.get(&name).map(AsRef::as_ref)
+        self.store.streams.get(&decision.stream.key()).map(AsRef::as_ref)
     }
 }
 
@@ -179,7 +202,9 @@ fn targets(round: &Round<'_>) -> Targets {
         let settled = |status: &sluice_wire::status::NodeStatus| {
             Some(status.revision) == view.revision && status.streams.iter().all(|stream| stream.ready)
         };
-        let longest = longest(streams.get(key).copied().unwrap_or(0));
+        // A node may still run what is wanted no more.
+        let told = view.nodes.iter().filter_map(|node| Some(node.status.as_ref()?.streams.len())).max();
+        let longest = longest(streams.get(key).copied().max(told).unwrap_or(0));
         let soon = !view.nodes.iter().all(|node| node.ready && node.status.as_deref().is_some_and(settled));
         for node in view.nodes.iter().filter(|node| !node.terminating) {
             if let Some(ip) = node.ip {
@@ -192,8 +217,8 @@ fn targets(round: &Round<'_>) -> Targets {
 
 /// The longest answer that a node with so many streams is listened to, in bytes.
 const fn longest(streams: usize) -> usize {
-    // Sinks, and streams that are on their way out.
-    const BASE: usize = 1 << 20;
+    // Sinks, and streams of which nobody knows any more.
+    const BASE: usize = 8 << 20;
     /// A message of 1 KiB, and names.
     const STREAM: usize = 4 << 10;
     BASE.saturating_add(streams.saturating_mul(STREAM))
@@ -210,20 +235,49 @@ pub(super) enum Subject {
 
 /// The fleet or the stream that a write is for, if there is such a one.
 pub(super) fn subject(store: &Store, write: &Write) -> Option<Subject> {
-    match (write.about(), write) {
-        (About::Configuration(fleet) | About::Fleet(fleet) | About::DefaultFleet(fleet), _) => {
+    match write.about() {
+        About::Configuration(fleet) | About::Fleet(fleet) | About::DefaultFleet(fleet) => {
             Some(Subject::Fleet(fleet))
         }
-        (About::Stream(stream), _) => Some(Subject::Stream(stream)),
-        (About::Child(_), Write::Apply { wanted, .. }) => {
-            let uid = compare::owner(wanted)?;
+        About::Stream(stream) => Some(Subject::Stream(stream)),
+        About::Child(key) => {
+            let uid = match write {
+                Write::Apply { wanted, .. } => compare::owner(wanted),
+                _ => store.children.get(&key).and_then(|child| child.owner.as_deref()),
+            }?;
             let owned = |metadata: &&ObjectMeta| metadata.uid.as_deref() == Some(uid);
             let fleet = store.fleets.values().map(|fleet| &fleet.metadata).find(owned);
             let stream = || store.streams.values().map(|stream| &stream.metadata).find(owned);
             let fleet = fleet.map(|metadata| Subject::Fleet(name_of(metadata)));
             fleet.or_else(|| stream().map(|metadata| Subject::Stream(name_of(metadata))))
         }
-        (About::Child(_), _) => None,
+    }
+}
+
+/// Notes an object that the API server keeps otherwise than it was asked to, so that it is not asked again and again.
+/// What somebody wrote since `answered` is no answer.
+pub(super) fn note_kept(store: &Store, memory: &mut Memory, write: &Write, answered: u64) {
+    match write {
+        Write::Apply { key, wanted, .. } => {
+            if let Some(live) = store.children.get(key).filter(|live| live.version == answered)
+                && compare::stand(live, wanted) == compare::Stand::Differs
+            {
+                tracing::warn!(object = %key, "the API server keeps this object otherwise than it was wanted");
+                memory.kept.insert(key.clone(), Kept::of(live, compare::digest_of(wanted)));
+            }
+        }
+        Write::Scale { key, replicas, .. } => {
+            if let Some(live) = store.children.get(key).filter(|live| live.version == answered)
+                && rollout::replicas(&live.value) != Some(*replicas)
+            {
+                tracing::warn!(object = %key, "the API server keeps another number of pods than was wanted");
+                memory.kept.insert(key.clone(), Kept::of(live, replicas.to_string()));
+            }
+        }
+        Write::DefaultFleet { key, wanted, .. } => {
+            default_fleet::note_kept(store, memory, key, wanted, answered)
+        }
+        _ => {}
     }
 }
 
@@ -236,7 +290,8 @@ fn missing(store: &Store, memory: &Memory, key: ChildKey, wanted: Value) -> Opti
     match compare::stand(live, &wanted) {
         compare::Stand::Same | compare::Stand::Leaving => None,
         compare::Stand::Differs => {
-            let known = memory.kept.get(&key).is_some_and(|kept| *kept == Kept::of(live, &wanted));
+            let kept = || Kept::of(live, compare::digest_of(&wanted));
+            let known = memory.kept.get(&key).is_some_and(|known| *known == kept());
             (!known).then_some(Write::Apply { key, wanted, new: false })
         }
     }

@@ -78,9 +78,9 @@ impl Queue {
         waiting.map(|failed| failed.until).min()
     }
 
-    /// Whether a write about this waits or is on its way.
-    pub(super) fn holds(&self, about: &About) -> bool {
-        self.on_the_way.contains(about) || self.waiting.iter().any(|write| write.about() == *about)
+    /// What writes on their way are about.
+    pub(super) const fn on_the_way(&self) -> &BTreeSet<About> {
+        &self.on_the_way
     }
 
     /// How many writes wait or are on their way.

@@ -7,7 +7,7 @@ use sluice_crds::fleet::Refused;
 use sluice_crds::{Kind, ProxyFleet};
 
 use super::{FleetKey, Place, ResolvedFleet, ResolvedStream, Written};
-use crate::watch::cluster::name_of;
+use crate::names::name_of;
 use crate::{ObjectRef, Problem, Reason};
 
 /// How many counts of refused streams are told.
@@ -15,10 +15,6 @@ const REFUSED_MAX: usize = 64;
 
 /// How many streams a fleet turns away, by namespace and reason.
 pub(super) type Turned = BTreeMap<(String, &'static str), i32>;
-
-pub(super) fn key(fleet: &ProxyFleet) -> FleetKey {
-    name_of(&fleet.metadata)
-}
 
 pub(super) fn resolved(
     fleet: &ProxyFleet,
@@ -47,7 +43,7 @@ pub(super) fn ports_taken(fleets: &[Written<'_, ProxyFleet>], place: Place<'_>) 
     let mut problems = Vec::with_capacity(fleets.len());
     for fleet in fleets {
         let port = fleet.resource.spec.listeners.http.port;
-        let own = key(fleet.resource);
+        let own = name_of(&fleet.resource.metadata);
         let owner = owners.entry(port).or_insert_with(|| own.clone());
         let taken = one_host && *owner != own;
         problems.push(taken.then(|| taken_by(fleet, own, port, owner)));

@@ -20,6 +20,7 @@ use self::fleet::Turned;
 use self::group::Placing;
 use self::stream::Ids;
 use self::wish::{Known, Wish};
+use crate::names::name_of;
 use crate::{ObjectRef, Problem, Reason};
 
 /// Namespace of the fleet that serves streams which name none.
@@ -50,6 +51,9 @@ pub enum Place<'a> {
     /// a stream moves to another fleet at once. With the namespaces that are known, whoever is in another one is let
     /// in where its labels could allow that, and it is told; without, no namespace has a label but its name.
     Host(Option<&'a Namespaces>),
+    /// No place yet: files that are to go to a cluster, and the namespaces that are known of it. Its rules bind, as far as
+    /// files can tell: which fleet serves streams that name none is not known, and labels that are not are told.
+    Files(&'a Namespaces),
     /// A cluster.
     Cluster(Cluster<'a>),
 }
@@ -207,7 +211,7 @@ pub fn resolve(
     place: Place<'_>,
 ) -> Resolution {
     let ports = fleet::ports_taken(fleets, place);
-    let keys: Vec<FleetKey> = fleets.iter().map(|fleet| fleet::key(fleet.resource)).collect();
+    let keys: Vec<FleetKey> = fleets.iter().map(|fleet| name_of(&fleet.resource.metadata)).collect();
     let known = Known::new(fleets);
     let wishes: Vec<Wish> = streams.iter().map(|stream| Wish::of(stream.resource, &known, place)).collect();
     let mut resolution = Resolution {

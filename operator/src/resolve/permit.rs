@@ -164,9 +164,9 @@ fn admits(allowed: &AllowedNamespaces, namespace: &str, place: Place<'_>) -> Ans
 
 fn has_label(namespace: &str, (name, value): (&String, &String), place: Place<'_>) -> Answer {
     let labels = match place {
-        Place::Host(_) if name == NAME_LABEL => return Answer::of(value == namespace),
+        Place::Host(_) | Place::Files(_) if name == NAME_LABEL => return Answer::of(value == namespace),
         Place::Host(None) => return Answer::No,
-        Place::Host(Some(known)) => match known.get(namespace) {
+        Place::Host(Some(known)) | Place::Files(known) => match known.get(namespace) {
             Some(labels) => Some(labels),
             None => return Answer::Unknown,
         },

@@ -68,17 +68,24 @@ fn find<'a>(
     known: &Known<'a>,
     place: Place<'_>,
 ) -> Result<(usize, &'a ProxyFleet), Refusal> {
-    let (namespace, name) = match (&stream.spec.fleet, place) {
+    let named = match (&stream.spec.fleet, place) {
         (Some(fleet), _) => {
-            (fleet.namespace.as_deref().unwrap_or(&ids.stream.namespace), fleet.name.as_str())
+            Some((fleet.namespace.as_deref().unwrap_or(&ids.stream.namespace), fleet.name.as_str()))
         }
-        (None, Place::Host(_)) => (DEFAULT_FLEET_NAMESPACE, DEFAULT_FLEET),
+        (None, Place::Host(_)) => Some((DEFAULT_FLEET_NAMESPACE, DEFAULT_FLEET)),
+        (None, Place::Files(_)) => None,
         (None, Place::Cluster(cluster)) => {
-            (cluster.default_fleet.0.as_str(), cluster.default_fleet.1.as_str())
+            Some((cluster.default_fleet.0.as_str(), cluster.default_fleet.1.as_str()))
         }
     };
-    known.find(namespace, name).ok_or_else(|| {
+    let found = named.and_then(|(namespace, name)| known.find(namespace, name));
+    found.ok_or_else(|| {
+        let (namespace, name) = named.unwrap_or_default();
         let (reason, message) = match (&stream.spec.fleet, place) {
+            (None, Place::Files(_)) => (
+                Reason::NoDefaultFleet,
+                "the default ProxyFleet is the operator's, which is not known here; name one".to_owned(),
+            ),
             (None, Place::Cluster(cluster)) => (Reason::NoDefaultFleet, no_default(&cluster)),
             (None, Place::Host(_)) => (
                 Reason::NoDefaultFleet,
@@ -86,7 +93,7 @@ fn find<'a>(
                     "there is no valid ProxyFleet {namespace}/{name}, the default; add it or name another"
                 ),
             ),
-            (Some(_), Place::Host(_)) => (
+            (Some(_), Place::Host(_) | Place::Files(_)) => (
                 Reason::FleetNotFound,
                 format!("there is no valid ProxyFleet {namespace}/{name}; add it or name another"),
             ),
@@ -109,7 +116,7 @@ fn no_default(cluster: &Cluster<'_>) -> String {
 
 /// The fleet that served the stream last, if there still is one of the name.
 fn now<'a>(stream: &DataStream, known: &Known<'a>, place: Place<'_>) -> Option<(usize, &'a ProxyFleet)> {
-    if matches!(place, Place::Host(_)) {
+    if !matches!(place, Place::Cluster(_)) {
         return None;
     }
     let (namespace, name) = stream.status.as_ref()?.fleet.as_deref()?.split_once('/')?;

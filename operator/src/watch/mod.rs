@@ -32,6 +32,28 @@ pub struct Source {
     pub value: Value,
 }
 
+/// Labels of a namespace.
+pub type Labels = BTreeMap<String, String>;
+
+/// A label is no text, or the labels are no list of them, which an API server refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("labels must be text; put numbers and the like in quotes")]
+pub struct NotText {
+    /// Which field.
+    pub field: String,
+}
+
+/// A Namespace as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// The file, as people are told.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Result<Labels, NotText>,
+}
+
 /// What a directory or a list of files holds, in the order of file names and of documents in a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
@@ -41,6 +63,8 @@ pub struct Snapshot {
     pub objects: Vec<Source>,
     /// Documents of other API groups: file and what it is. They are left alone.
     pub foreign: Vec<(String, String)>,
+    /// The Namespaces among these.
+    pub namespaces: Vec<Namespace>,
     /// What can't be read.
     pub problems: Vec<Problem>,
 }
@@ -133,6 +157,12 @@ fn collect(snapshot: &mut Snapshot, file: &str, good: &parse::Parsed, problem: O
     let objects = good.objects.iter().cloned();
     snapshot.objects.extend(objects.map(|(id, value)| Source { file: file.to_owned(), id, value }));
     snapshot.foreign.extend(good.foreign.iter().map(|what| (file.to_owned(), what.clone())));
+    let namespaces = good.namespaces.iter().cloned();
+    snapshot.namespaces.extend(namespaces.map(|(name, labels)| Namespace {
+        file: file.to_owned(),
+        name,
+        labels,
+    }));
     snapshot.problems.extend(problem.cloned());
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sluice_crds::{GROUP, Kind, VERSION};
 
 use super::tree::{Budget, Tree};
+use super::{Labels, NotText};
 use crate::ObjectRef;
 
 /// Largest number of documents in a file.
@@ -20,6 +21,8 @@ pub(super) struct Parsed {
     pub(super) objects: Vec<(ObjectRef, Value)>,
     /// Documents of other API groups, each as kind and name.
     pub(super) foreign: Vec<String>,
+    /// The Namespaces among these: name and labels.
+    pub(super) namespaces: Vec<(String, Result<Labels, NotText>)>,
 }
 
 /// Why a file can't be taken.
@@ -46,7 +49,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Parsed, SyntaxError> {
         }
         match Tree(&budget).deserialize(document).map_err(|error| syntax(&error))? {
             Value::Null => {}
-            value if is_foreign(&value) => parsed.foreign.push(name_of_foreign(&value)),
+            value if is_foreign(&value) => {
+                parsed.foreign.push(name_of_foreign(&value));
+                parsed.namespaces.extend(namespace(&value));
+            }
             value => parsed.objects.push((identify(&value, index)?, value)),
         }
     }
@@ -95,6 +101,28 @@ fn is_foreign(value: &Value) -> bool {
 fn name_of_foreign(value: &Value) -> String {
     let kind = text(value, "/kind").unwrap_or("document");
     text(value, "/metadata/name").map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}"))
+}
+
+/// Name and labels, where the document is a Namespace.
+fn namespace(value: &Value) -> Option<(String, Result<Labels, NotText>)> {
+    let is_one = text(value, "/apiVersion") == Some("v1") && text(value, "/kind") == Some("Namespace");
+    let name = text(value, "/metadata/name").filter(|_| is_one)?;
+    Some((name.to_owned(), labels(value.pointer("/metadata/labels").unwrap_or(&Value::Null))))
+}
+
+fn labels(value: &Value) -> Result<Labels, NotText> {
+    let not_text = |field: String| NotText { field };
+    match value {
+        Value::Null => Ok(Labels::new()),
+        Value::Object(labels) => {
+            let texts = labels.iter().map(|(name, value)| {
+                let label = value.as_str().map(|text| (name.clone(), text.to_owned()));
+                label.ok_or_else(|| not_text(format!("metadata.labels.{name}")))
+            });
+            texts.collect()
+        }
+        _ => Err(not_text("metadata.labels".to_owned())),
+    }
 }
 
 fn identify(value: &Value, index: usize) -> Result<ObjectRef, SyntaxError> {

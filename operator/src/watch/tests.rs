@@ -158,6 +158,31 @@ fn a_resource_of_another_group_is_left_alone() {
 }
 
 #[test]
+fn of_namespaces_alone_the_labels_are_kept() {
+    let text = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: sales}}, spec: {}}\n---\n\
+        {apiVersion: v1, kind: Secret, metadata: {name: bank, labels: {team: money}}}\n---\n---\n\
+        {apiVersion: other/v1, kind: Namespace, metadata: {name: other}}\n---\n\
+        {apiVersion: v1, kind: Namespace, metadata: {name: bare}}\n---\n\
+        {apiVersion: v1, kind: Namespace, metadata: {name: wrong, labels: {team: 1}}}\n---\n\
+        {apiVersion: v1, kind: Namespace, metadata: {name: odd, labels: [team]}}\n";
+    let (_files, mut watched) = directory(&[("a.yaml", text)]);
+    let snapshot = watched.poll().unwrap();
+    assert_eq!(snapshot.problems, []);
+    assert_eq!(snapshot.foreign.len(), 6);
+    let found = snapshot.namespaces.into_iter().map(|found| {
+        assert_eq!(found.file, "a.yaml");
+        (found.name, found.labels.map_err(|error| error.field))
+    });
+    let wanted = [
+        ("shop", Ok(Labels::from([("team".to_owned(), "sales".to_owned())]))),
+        ("bare", Ok(Labels::new())),
+        ("wrong", Err("metadata.labels.team".to_owned())),
+        ("odd", Err("metadata.labels".to_owned())),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), wanted.map(|(name, labels)| (name.to_owned(), labels)));
+}
+
+#[test]
 fn a_file_beyond_the_bounds_is_refused() {
     let large = problem_of(&format!("# {}", "x".repeat(1 << 20)));
     assert_eq!(large, "a.yaml: larger than 1 MiB; split the file");

@@ -16,6 +16,8 @@ use crate::secrets::Secrets;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
+/// Between two attempts at sinks that could not be started for a reason that may pass by itself.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Watches one configuration and one directory of Secrets.
 #[derive(Clone, Debug)]
@@ -40,12 +42,15 @@ struct Turns {
     /// The document in effect, as it was found: other Secrets are put into effect with it.
     good: Option<Arc<Whole>>,
     patience: Patience,
+    /// When a document or Secrets were last tried.
+    tried: Instant,
 }
 
 impl Watcher {
     /// Applies what is there now and every change, until `stop`.
     pub async fn run(self, applier: Applier, stop: CancellationToken) -> Applier {
-        let mut turns = Turns { applier, last: None, good: None, patience: Patience::default() };
+        let (patience, tried) = (Patience::default(), Instant::now());
+        let mut turns = Turns { applier, last: None, good: None, patience, tried };
         let mut source = None;
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -73,6 +78,7 @@ impl Turns {
         let new_secrets = self.last.as_ref().is_none_or(|last| last.secrets != found.secrets);
         self.wait(&found.content);
         if new_content || new_secrets {
+            self.tried = Instant::now();
             // For a document that is in effect the Secrets alone are news.
             let tried = found.content.whole.as_ref().filter(|_| new_content || !self.is_in_effect(&found));
             let applied = match tried {
@@ -85,6 +91,9 @@ impl Turns {
             if new_secrets && !applied {
                 self.renew(&found.secrets).await;
             }
+        } else if self.tried.elapsed() >= RETRY && self.applier.sinks.may_start_later() {
+            self.tried = Instant::now();
+            self.renew(&found.secrets).await;
         }
         self.last = Some(found);
     }

@@ -189,6 +189,17 @@ pub struct Isolation {
     pub quarantined: bool,
 }
 
+/// Why a connection is not the one that is asked for, and what is wrong with it all the same.
+fn both(outdated: Option<Trouble>, trouble: Option<Trouble>) -> Option<Trouble> {
+    match (outdated, trouble) {
+        (Some(outdated), Some(trouble)) => {
+            let message = format!("{}, which is in trouble: {}", outdated.message, trouble.message);
+            Some(Trouble { message, ..outdated })
+        }
+        (outdated, trouble) => outdated.or(trouble),
+    }
+}
+
 /// A running sink.
 #[derive(Clone, Debug)]
 pub enum Sink {
@@ -203,7 +214,7 @@ impl Sink {
     #[must_use]
     pub fn status(&self, name: &str) -> SinkStatus {
         let trouble = match self {
-            Self::Kafka(connection) => connection.outdated().or_else(|| connection.trouble()),
+            Self::Kafka(connection) => both(connection.outdated(), connection.trouble()),
             Self::File(writer) => writer.trouble(),
         };
         SinkStatus {
@@ -212,5 +223,21 @@ impl Sink {
             reason: trouble.as_ref().map(|trouble| trouble.reason),
             message: trouble.map(|trouble| trouble.message).unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_is_outdated_and_in_trouble_tells_both() {
+        let outdated = || Some(Trouble::new(NotReady::SecretUnusable, "gone; it goes on with what it had"));
+        let trouble = || Some(Trouble::new(NotReady::SinkUnreachable, "the broker refused the login"));
+        let told = "gone; it goes on with what it had, which is in trouble: the broker refused the login";
+        assert_eq!(both(outdated(), trouble()), Some(Trouble::new(NotReady::SecretUnusable, told)));
+        assert_eq!(both(outdated(), None), outdated());
+        assert_eq!(both(None, trouble()), trouble());
+        assert_eq!(both(None, None), None);
     }
 }

@@ -93,6 +93,12 @@ impl Running {
             }
             Err(why) => why,
         };
+        // Told already.
+        if before
+            .is_some_and(|before| before.is_broken_by(&why, &Identity::of(&spec.kind, secrets, capacity)))
+        {
+            return None;
+        }
         let Some((before, good)) = before.and_then(|before| Some((before, before.good.as_ref()?))) else {
             return Some(Self::broken(&spec.name, kafka, secrets, capacity, &why));
         };
@@ -123,7 +129,7 @@ impl Running {
     }
 
     /// One that takes nothing and says why.
-    fn broken(
+    pub(super) fn broken(
         name: &str,
         kafka: &KafkaSink,
         secrets: &Secrets,
@@ -139,6 +145,26 @@ impl Running {
         }
     }
 
+    /// Whether it is one that takes nothing, was to be `wanted` and says this already.
+    fn is_broken_by(&self, why: &kafka::StartError, wanted: &Identity) -> bool {
+        let Sink::Kafka(connection) = &self.sink else { return false };
+        let told = || connection.trouble().is_some_and(|trouble| trouble.message == why.to_string());
+        self.never_ran() && self.identity == *wanted && told()
+    }
+
+    /// Whether it is a connection that takes nothing.
+    pub(super) fn never_ran(&self) -> bool {
+        matches!(self.sink, Sink::Kafka(_)) && self.good.is_none()
+    }
+
+    /// Whether what is asked for could not be started for a reason that may pass by itself. Missing Secrets are looked
+    /// for anyway.
+    pub(super) fn may_start_later(&self) -> bool {
+        let Sink::Kafka(connection) = &self.sink else { return false };
+        let why = if self.never_ran() { connection.trouble() } else { connection.outdated() };
+        why.is_some_and(|why| why.reason != NotReady::SecretUnusable)
+    }
+
     /// The connection, where it is one to the same brokers.
     fn like(&self, kafka: &KafkaSink) -> Option<&kafka::Connection> {
         match (&self.identity, &self.sink) {
@@ -151,10 +177,13 @@ impl Running {
 
     /// It is what is asked for; after a time when it was not, that is told.
     pub(super) fn is_wanted(&self, name: &str) {
-        if let Sink::Kafka(connection) = &self.sink
-            && connection.set_outdated(None)
-        {
-            self.tell_renewed(name);
+        let Sink::Kafka(connection) = &self.sink else { return };
+        let before = connection.outdated();
+        connection.set_outdated(None);
+        match before.map(|before| before.reason) {
+            Some(NotReady::SecretUnusable) => self.tell_renewed(name),
+            Some(_) => tracing::info!(sink = name, "the connection is the one asked for again"),
+            None => {}
         }
     }
 

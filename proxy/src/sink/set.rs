@@ -42,20 +42,19 @@ impl SinkSet {
     pub fn update(&mut self, specs: &[Spec], secrets: &Secrets, capacity: kafka::Capacity) -> Replaced {
         let mut fresh = BTreeMap::new();
         for spec in specs {
-            if self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity)).is_some() {
+            let before = self.running.get(&spec.name);
+            let to_try = before.is_some_and(|before| before.never_ran() && before.may_start_later());
+            if !to_try && self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity)).is_some() {
                 continue;
             }
-            let before = self.running.get(&spec.name);
             let running = Running::instead_of(before, spec, secrets, capacity);
             fresh.extend(running.map(|running| (spec.name.clone(), running)));
         }
         let mut next = BTreeMap::new();
         for spec in specs {
-            let kept = self.keeps(&spec.name, &Identity::of(&spec.kind, secrets, capacity));
-            let kept = kept.and_then(|name| self.running.remove(&name));
-            kept.iter().for_each(|running| running.is_wanted(&spec.name));
-            let running = kept
-                .or_else(|| fresh.remove(&spec.name))
+            let running = fresh
+                .remove(&spec.name)
+                .or_else(|| self.keep(spec, &Identity::of(&spec.kind, secrets, capacity)))
                 // Nothing else could be started in its place.
                 .or_else(|| self.running.remove(&spec.name));
             if let (Some(Sink::File(writer)), SinkKind::File(file)) =
@@ -67,6 +66,20 @@ impl SinkSet {
         }
         let before = std::mem::replace(&mut self.running, next);
         Replaced(before.into_values().collect())
+    }
+
+    /// Whether a sink that is asked for could not be started for a reason that may pass by itself: another update with
+    /// the same tries again.
+    #[must_use]
+    pub fn may_start_later(&self) -> bool {
+        self.running.values().any(Running::may_start_later)
+    }
+
+    /// The sink that runs already and is the one asked for.
+    fn keep(&mut self, spec: &Spec, identity: &Identity) -> Option<Running> {
+        let kept = self.keeps(&spec.name, identity).and_then(|name| self.running.remove(&name))?;
+        kept.is_wanted(&spec.name);
+        Some(kept)
     }
 
     /// The name under which a sink like this runs already. A directory may change its sink's name, because
@@ -253,12 +266,85 @@ mod tests {
         set.shutdown().await;
     }
 
+    /// A connection whose cipher suites librdkafka does not take.
+    fn kafka_refused() -> Spec {
+        let kafka = serde_json::json!({"bootstrapServers": "127.0.0.1:1", "deliveryTimeoutMs": 1_000, "tls": {},
+            "properties": {"ssl.cipher.suites": "none-of-this-name"}});
+        Spec { name: "k".to_owned(), kind: SinkKind::Kafka(serde_json::from_value(kafka).unwrap()) }
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_new_settings_are_refused_goes_on_until_they_are_taken_back() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let first = connection(&set);
+        for _ in 0..2 {
+            assert!(set.update(&[kafka_refused()], &login("a"), CAPACITY).0.is_empty());
+            assert!(Arc::ptr_eq(&first, &connection(&set)));
+            let (reason, message) = outdated(&set).unwrap();
+            assert_eq!(reason, NotReady::Other);
+            assert!(message.contains("ssl.cipher.suites") && message.contains("goes on"), "{message}");
+            assert!(set.may_start_later());
+        }
+        assert!(set.update(&[kafka("login")], &login("a"), CAPACITY).0.is_empty());
+        assert!(Arc::ptr_eq(&first, &connection(&set)) && outdated(&set).is_none());
+        assert!(!set.may_start_later());
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_outdated_and_in_trouble_tells_both() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let _ = set.update(&[kafka("login")], &Secrets::default(), CAPACITY);
+        // No broker is there, which librdkafka finds out by itself.
+        let trouble = loop {
+            match connection(&set).trouble() {
+                Some(trouble) => break trouble,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        assert_eq!(trouble.reason, NotReady::SinkUnreachable);
+        let status = set.get("k").unwrap().status("k");
+        assert_eq!((status.ready, status.reason), (false, Some(NotReady::SecretUnusable)));
+        assert!(status.message.contains("goes on with what it had, which is in trouble: "), "{status:?}");
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_new_sink_that_can_never_be_started_is_tried_again_and_left_as_it_is() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka_refused()], &Secrets::default(), CAPACITY);
+        let first = connection(&set);
+        assert!(set.may_start_later());
+        assert!(set.update(&[kafka_refused()], &Secrets::default(), CAPACITY).0.is_empty());
+        assert!(Arc::ptr_eq(&first, &connection(&set)));
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_new_sink_that_could_not_be_started_for_a_passing_reason_is_started_later() {
+        let mut set = SinkSet::default();
+        let SinkKind::Kafka(spec) = kafka("login").kind else { unreachable!() };
+        let why = kafka::StartError::Thread(std::io::Error::other("none left"));
+        let broken = Running::broken("k", &spec, &login("a"), CAPACITY, &why);
+        set.running.insert("k".to_owned(), broken);
+        let first = connection(&set);
+        assert!(set.may_start_later());
+        let replaced = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        assert_eq!(replaced.0.len(), 1);
+        assert!(!Arc::ptr_eq(&first, &connection(&set)) && !set.may_start_later());
+        set.retire(replaced);
+        set.shutdown().await;
+    }
+
     #[tokio::test]
     async fn a_new_sink_that_cannot_be_started_is_there_and_says_why() {
         let mut set = SinkSet::default();
         let _ = set.update(&[kafka("gone")], &Secrets::default(), CAPACITY);
         let status = set.get("k").unwrap().status("k");
         assert!(!status.ready && status.message.contains("gone"), "{status:?}");
+        assert!(!set.may_start_later(), "a Secret that appears is seen without trying");
         set.shutdown().await;
     }
 

@@ -110,6 +110,20 @@ fn a_broker_that_stands_still_is_told_of_the_sink_as_of_its_streams_and_heals() 
 }
 
 #[test]
+fn a_sink_is_ready_once_kafka_answers_that_its_only_topic_is_missing() {
+    let broker = Broker::start(Listeners::default());
+    broker.pause();
+    let proxy = Builder::new().start_unready(Some(&one_stream(&broker.address(), "missing")));
+    let unreachable = Some(NotReady::SinkUnreachable);
+    proxy.wait_for("the sink to tell", |status| status.sinks.iter().any(|sink| sink.reason == unreachable));
+    broker.resume();
+    let missing = |status: &NodeStatus| status.streams[0].reason == Some(NotReady::TopicMissing);
+    proxy.wait_for("the sink to be ready", |status| status.sinks[0].ready && missing(status));
+    let message = proxy.status().streams[0].message.clone();
+    assert!(!message.contains("no broker"), "{message}");
+}
+
+#[test]
 fn answers_come_in_time_while_kafka_stands_still() {
     let broker = Broker::start(Listeners::default());
     kafka::create(&broker.address(), "still", 1, &[]);

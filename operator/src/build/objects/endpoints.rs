@@ -12,9 +12,9 @@ use sluice_crds::{DataStream, ProxyFleet};
 use super::owner::Owner;
 use super::{labels, names, value};
 use crate::build::discovery::{Listed, ip_list};
+use crate::names::name_of;
 use crate::observe::NodeView;
 use crate::resolve::Decision;
-use crate::watch::cluster::name_of;
 
 /// The most nodes that are listed: with IPv6 addresses that is well below the 1 MiB a ConfigMap holds, and
 /// each variable below the 128 KiB a process is given.

@@ -20,7 +20,6 @@ mod deployment;
 mod disruption_budget;
 mod endpoints;
 pub mod labels;
-pub mod names;
 mod owner;
 mod pod;
 mod pod_template;
@@ -30,6 +29,7 @@ mod stateful_set;
 mod volumes;
 mod workload;
 
+pub use crate::names;
 pub use context::{Context, OLDEST_MINOR};
 pub use default_fleet::{DefaultFleet, default_fleet};
 pub use endpoints::{MAX_LISTED, endpoints, url};

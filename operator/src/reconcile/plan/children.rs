@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Plan, Round, Subject, missing, rollout};
-use crate::apply::{Write, compare};
+use crate::apply::Write;
 use crate::build::objects;
 use crate::kind::ObjectKind;
 use crate::marks::REVISION;
 use crate::observe::{Fault, FaultKind};
+use crate::reconcile::Memory;
 use crate::reconcile::views::Pending;
-use crate::reconcile::{Kept, Memory};
 use crate::resolve::{Decision, FleetKey, ResolvedFleet};
-use crate::watch::cluster::{Child, ChildKey, Store};
+use crate::watch::cluster::{Child, ChildKey};
 
 /// Where a fault of a pod template is kept: it is about no object that is there.
 fn template(fleet: &ResolvedFleet) -> crate::apply::About {
@@ -34,12 +34,16 @@ pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) -> P
     let mut wanted: BTreeSet<ChildKey> = BTreeSet::new();
     let with_workload = made.iter().filter(|made| made.objects.iter().any(|(key, _)| key.kind.is_workload()));
     let held = rollout::held(round, &with_workload.map(|made| made.fleet.clone()).collect());
-    let mut pending = Pending { held, ..Pending::default() };
+    let published = plan.writes.iter().filter_map(|write| match write {
+        Write::Publish(publication) => Some(publication.fleet.clone()),
+        _ => None,
+    });
+    let mut pending = Pending { held, unwritten: published.collect() };
     for Made { fleet, objects } in made {
         for (key, object) in objects {
             wanted.insert(key.clone());
             let write = if key.kind.is_workload() && pending.held.contains_key(&fleet) {
-                rollout::scale(round.store, &key, &object)
+                rollout::scale(round.store, memory, &key, &object)
             } else {
                 missing(round.store, memory, key, object)
             };
@@ -114,14 +118,4 @@ fn unwanted(round: &Round<'_>, wanted: &BTreeSet<ChildKey>, spared: &BTreeSet<&s
     let delete =
         |(key, child): (&ChildKey, &Child)| Write::Delete { key: key.clone(), uid: child.uid.clone() };
     round.store.children.iter().filter(is_unwanted).map(delete).collect()
-}
-
-/// Notes an object that the API server keeps otherwise than it was asked to, so that it is not asked again and
-/// again.
-pub(in crate::reconcile) fn note_kept(store: &Store, memory: &mut Memory, key: &ChildKey, wanted: &Value) {
-    let Some(live) = store.children.get(key) else { return };
-    if compare::stand(live, wanted) == compare::Stand::Differs {
-        tracing::warn!(object = %key, "the API server keeps this object otherwise than it was wanted");
-        memory.kept.insert(key.clone(), Kept::of(live, wanted));
-    }
 }

@@ -104,7 +104,7 @@ fn order(round: &Round<'_>, resolved: &ResolvedFleet) -> Vec<ObjectRef> {
     let fleet = resolved.key();
     let mut streams: Vec<ObjectRef> = resolved.streams.iter().map(ResolvedStream::reference).collect();
     streams.sort_by_cached_key(|stream| {
-        let known = round.store.streams.get(&(stream.namespace.clone(), stream.name.clone()));
+        let known = round.store.streams.get(&stream.key());
         let served = known.and_then(|known| known.status.as_ref()?.fleet.as_deref());
         let created = known.and_then(|known| known.metadata.creation_timestamp.as_ref().map(|time| time.0));
         (!is(served, &fleet), created, stream.clone())

@@ -1,15 +1,17 @@
 //! The fleet that serves streams which name none: made at first need, as the chart's settings say.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sluice_crds::ProxyFleet;
 
 use super::{Plan, Round, Subject};
-use crate::apply::{Write, compare};
+use crate::apply::{About, Write, compare};
 use crate::build::objects::{self, Context, DefaultFleet, Owner};
 use crate::marks::HASH;
 use crate::reconcile::Memory;
 use crate::resolve::FleetKey;
-use crate::watch::cluster::{Settings, Store};
+use crate::watch::cluster::{Settings, Store, version};
 
 /// Key of the settings' ConfigMap.
 const KEY: &str = "fleet.yaml";
@@ -31,7 +33,8 @@ impl Wanted {
             Some(settings) => made(settings, context),
         };
         let subject = Subject::Fleet(context.default_fleet.clone());
-        let refused = memory.faults_of(&subject).next().map(|fault| {
+        let about = About::DefaultFleet(context.default_fleet.clone());
+        let refused = memory.faults.get(&subject).and_then(|faults| faults.get(&about)).map(|fault| {
             format!(
                 "the default fleet can't be made: {}; mend the chart's value defaultFleet or name a fleet",
                 fault.message
@@ -89,10 +92,12 @@ fn kept(there: &ProxyFleet, wanted: &Value) -> (String, i64) {
     (compare::digest_of(wanted).to_owned(), there.metadata.generation.unwrap_or(0))
 }
 
-/// Notes a default fleet that the API server keeps otherwise than it was asked to, so that it is not asked again
-/// and again.
-pub(in crate::reconcile) fn note_kept(store: &Store, memory: &mut Memory, key: &FleetKey, wanted: &Value) {
-    let there = store.fleets.get(key).filter(|there| !is_as(there, wanted));
+/// The same of the default fleet.
+pub(super) fn note_kept(store: &Store, memory: &mut Memory, key: &FleetKey, wanted: &Value, answered: u64) {
+    let is_answer = |there: &&Arc<ProxyFleet>| {
+        version(there.metadata.resource_version.as_deref()) == answered && !is_as(there, wanted)
+    };
+    let there = store.fleets.get(key).filter(is_answer);
     if there.is_some() {
         tracing::warn!("the API server keeps the default fleet otherwise than it was wanted");
     }

@@ -2,47 +2,46 @@
 //! A fleet that waits keeps its workload as it is, but for the number of its proxies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
+use sluice_wire::status::{NodeStatus, NotReady, SinkStatus};
 
 use super::Round;
 use crate::apply::Write;
 use crate::marks::DEFAULT_IMAGE;
-use crate::observe::FleetView;
+use crate::observe::{FaultKind, FleetView, NodeView};
 use crate::reconcile::views::workload;
+use crate::reconcile::{Kept, Memory};
 use crate::resolve::{FleetKey, ResolvedFleet};
 use crate::watch::cluster::{ChildKey, Store};
 
 /// Fleets that take a new image at the same time.
 const AT_ONCE: usize = 2;
-/// Fleets that a message names.
-const NAMED: usize = 2;
 
 /// How a fleet stands to the operator's own image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+enum Standing {
     /// It has another image, and would be restarted with the new one.
     Behind,
     /// It has the image, and its pods are as they should be.
     Settled,
-    /// It has the image, and its pods are being replaced.
+    /// It has the image, and its pods are being replaced or have not told yet how they are.
     Rolling,
-    /// It has the image, and a pod of it does not come up.
+    /// It has the image or should have it, and is in trouble.
     Broken,
 }
 
-/// Which fleets wait for others to run the new image, and what they are told.
+/// Which fleets wait for others to run the new image, and what they are told. Those that are paused neither wait nor
+/// are waited for. `writable` are those whose workload can be written at all.
 pub(super) fn held(round: &Round<'_>, writable: &BTreeSet<FleetKey>) -> BTreeMap<FleetKey, String> {
-    let standings: Vec<(FleetKey, Standing)> = round
-        .resolution
-        .fleets
-        .iter()
+    let fleets = round.resolution.fleets.iter();
+    let standings: Vec<(FleetKey, Standing)> = fleets
         .filter_map(|fleet| Some((fleet.key(), standing(round, fleet)?)))
         .filter(|(key, standing)| *standing != Standing::Behind || writable.contains(key))
         .collect();
-    let waiting = waiting(&standings);
     let told = words(&standings, &round.context.image);
-    waiting.into_iter().map(|key| (key.clone(), told.clone())).collect()
+    waiting(&standings).into_iter().map(|key| (key.clone(), told.clone())).collect()
 }
 
 /// The fleets that get the new image later.
@@ -56,34 +55,31 @@ fn waiting(standings: &[(FleetKey, Standing)]) -> Vec<&FleetKey> {
     behind.skip(room).map(|(key, _)| key).collect()
 }
 
-/// For whom they wait; those in trouble first.
+/// Which one they wait for, while one is in trouble. While all is well nobody is named: the words would change with
+/// each step.
 fn words(standings: &[(FleetKey, Standing)], image: &str) -> String {
-    let of = |wanted: Standing| standings.iter().filter(move |(_, standing)| *standing == wanted);
-    let named = |fleets: Vec<&(FleetKey, Standing)>| {
-        let names: Vec<String> =
-            fleets.iter().take(NAMED).map(|((namespace, name), _)| format!("{namespace}/{name}")).collect();
-        names.join(" and ")
-    };
-    let broken: Vec<_> = of(Standing::Broken).collect();
-    let ahead =
-        if broken.is_empty() { of(Standing::Rolling).chain(of(Standing::Behind)).collect() } else { broken };
-    let kind = if ahead.len() == 1 { "ProxyFleet" } else { "ProxyFleets" };
-    format!("waits with the proxy image {image} until it runs on {kind} {}", named(ahead))
+    match standings.iter().find(|(_, standing)| *standing == Standing::Broken) {
+        Some(((namespace, name), _)) => {
+            format!("waits with the proxy image {image} until ProxyFleet {namespace}/{name} is well with it")
+        }
+        None => format!("waits with the proxy image {image}, which comes to {AT_ONCE} fleets at a time"),
+    }
 }
 
 /// `None`: the image is not the operator's to choose, or nothing runs that it would restart.
 fn standing(round: &Round<'_>, fleet: &ResolvedFleet) -> Option<Standing> {
+    let view = round.views.get(&fleet.key()).filter(|view| !view.paused)?;
     if fleet.spec.image.is_some() {
         return None;
     }
     let child = round.store.children.get(&workload(&fleet.key(), fleet.spec.mode))?;
     let image = child.annotation(DEFAULT_IMAGE)?;
-    let view = round.views.get(&fleet.key())?;
     Some(if image != round.context.image {
-        Standing::Behind
+        let refused = view.faults.iter().any(|fault| fault.kind == FaultKind::ApplyRefused);
+        if refused { Standing::Broken } else { Standing::Behind }
     } else if is_troubled(view) {
         Standing::Broken
-    } else if view.workload.is_some_and(|workload| !workload.is_settled()) {
+    } else if is_rolling(view) {
         Standing::Rolling
     } else {
         Standing::Settled
@@ -91,16 +87,37 @@ fn standing(round: &Round<'_>, fleet: &ResolvedFleet) -> Option<Standing> {
 }
 
 fn is_troubled(view: &FleetView) -> bool {
-    view.nodes.iter().any(|node| !node.ready && node.trouble.is_some())
+    view.nodes.iter().filter(|node| !node.terminating).any(|node| {
+        let says = |status: &Arc<NodeStatus>| {
+            let bad = |sink: &SinkStatus| !sink.ready && sink.reason != Some(NotReady::Checking);
+            status.config_error.is_some() || status.sinks.iter().any(bad)
+        };
+        (!node.ready && node.trouble.is_some()) || node.status.as_ref().is_some_and(says)
+    })
+}
+
+fn is_rolling(view: &FleetView) -> bool {
+    let tells = |node: &NodeView| {
+        let is_checked = |sink: &SinkStatus| sink.reason != Some(NotReady::Checking);
+        node.status.as_ref().is_some_and(|status| status.sinks.iter().all(is_checked))
+    };
+    view.workload.is_some_and(|workload| !workload.is_settled())
+        || !view.nodes.iter().filter(|node| node.ready).all(tells)
+}
+
+/// How many pods a workload is to have.
+pub(super) fn replicas(workload: &Value) -> Option<i64> {
+    workload.pointer("/spec/replicas")?.as_i64()
 }
 
 /// The number of proxies, if a workload that is left as it is has another than `wanted`.
-pub(super) fn scale(store: &Store, key: &ChildKey, wanted: &Value) -> Option<Write> {
-    const PLACE: &str = "/spec/replicas";
+pub(super) fn scale(store: &Store, memory: &Memory, key: &ChildKey, wanted: &Value) -> Option<Write> {
     let live = store.children.get(key).filter(|live| !live.deleting)?;
-    let replicas = wanted.pointer(PLACE)?.as_i64()?;
-    let differs = live.value.pointer(PLACE).and_then(Value::as_i64) != Some(replicas);
-    differs.then(|| Write::Scale { key: key.clone(), uid: live.uid.clone(), replicas })
+    let wanted = replicas(wanted)?;
+    let kept = || Kept::of(live, wanted.to_string());
+    let known = || memory.kept.get(key).is_some_and(|known| *known == kept());
+    let differs = replicas(&live.value) != Some(wanted) && !known();
+    differs.then(|| Write::Scale { key: key.clone(), uid: live.uid.clone(), replicas: wanted })
 }
 
 #[cfg(test)]
@@ -134,15 +151,11 @@ mod tests {
         assert_eq!(waits(&standings), ["c"]);
         assert_eq!(
             words(&fleets(&standings), "proxy:2"),
-            "waits with the proxy image proxy:2 until it runs on ProxyFleet data/b"
+            "waits with the proxy image proxy:2 until ProxyFleet data/b is well with it"
         );
-    }
-
-    #[test]
-    fn who_waits_is_told_for_whom() {
         assert_eq!(
-            words(&fleets(&[("a", Behind), ("b", Rolling), ("c", Behind), ("d", Behind)]), "proxy:2"),
-            "waits with the proxy image proxy:2 until it runs on ProxyFleets data/b and data/a"
+            words(&fleets(&[("a", Rolling), ("b", Behind)]), "proxy:2"),
+            "waits with the proxy image proxy:2, which comes to 2 fleets at a time"
         );
     }
 }

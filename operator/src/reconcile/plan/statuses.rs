@@ -7,7 +7,6 @@ use crate::apply::Write;
 use crate::build::objects;
 use crate::reconcile::Memory;
 use crate::status::{self, Seen};
-use crate::watch::cluster::Name;
 
 pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
     for decision in &round.resolution.streams {
@@ -15,7 +14,7 @@ pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
         let view = |key: &Option<_>| key.as_ref().and_then(|key| round.views.get(key));
         let url = decision.fleet.as_ref().and_then(|key| round.fleet(key)).map(objects::url);
         let (serving, target) = (view(&decision.fleet), view(&decision.moving_to));
-        let name: Name = (decision.stream.namespace.clone(), decision.stream.name.clone());
+        let name = decision.stream.key();
         let fault = memory.faults_of(&Subject::Stream(name.clone())).next();
         let endpoints = fault.map(|fault| fault.message.as_str());
         let seen = Seen { fleet: serving, target, url, endpoints };

@@ -42,6 +42,13 @@ fn on_host(fleets: &[ProxyFleet], streams: &[DataStream], known: Option<&Namespa
     resolve(&fleets, &streams, Place::Host(known))
 }
 
+/// Resolves files that are to go to a cluster of which these namespaces are known.
+fn for_cluster(fleets: &[ProxyFleet], streams: &[DataStream], known: &Namespaces) -> Resolution {
+    let fleets: Vec<_> = fleets.iter().map(|resource| Written { file: "f.yaml", resource }).collect();
+    let streams: Vec<_> = streams.iter().map(|resource| Written { file: "s.yaml", resource }).collect();
+    resolve(&fleets, &streams, Place::Files(known))
+}
+
 /// Resolves `streams` on one default fleet.
 fn on_default(streams: &[DataStream]) -> Resolution {
     run(&[fleet("default", "default", 1)], streams)

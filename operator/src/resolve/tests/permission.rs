@@ -206,6 +206,30 @@ fn on_a_host_a_fleet_binds_only_where_it_says_so() {
 }
 
 #[test]
+fn files_for_a_cluster_are_judged_by_its_rules() {
+    let known = World::default().namespaces;
+    let there = json!({"fleet": {"name": "shared", "namespace": "data"}});
+    let closed = kafka_fleet("data/shared", &Value::Null);
+    let resolution = for_cluster(&[closed.clone()], &[stream("shop", "a", &there)], &known);
+    assert_eq!(only_problem(&resolution).0, Reason::NotPermitted);
+    let resolution = for_cluster(&[closed.clone()], &[stream("data", "a", &there)], &known);
+    assert_eq!(resolution.problems, []);
+    let file = json!({"fleet": {"name": "shared"}, "sink": {"name": "local"}});
+    let resolution = for_cluster(&[closed], &[stream("data", "a", &file)], &known);
+    assert_eq!(only_problem(&resolution).0, Reason::SinkNotDurable);
+
+    let two = [fleet("default", "default", 1), fleet("default", "other", 1)];
+    assert_eq!(for_cluster(&two, &[], &known).problems, [], "each has its own host");
+    let resolution = for_cluster(&two, &[stream("shop", "a", &json!({}))], &known);
+    assert_eq!(only_problem(&resolution).0, Reason::NoDefaultFleet, "default/default is not the operator's");
+    assert!(!resolution.default_fleet_wanted);
+
+    let by = json!({"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "sales"}}}});
+    let resolution = for_cluster(&[kafka_fleet("data/shared", &by)], &[stream("new", "a", &there)], &known);
+    assert_eq!((resolution.problems.len(), resolution.doubts.len()), (0, 1), "{resolution:?}");
+}
+
+#[test]
 fn what_depends_on_labels_that_are_not_known_is_let_in_and_told() {
     let there = json!({"fleet": {"name": "shared", "namespace": "data"}});
     let known = World::default().namespaces;

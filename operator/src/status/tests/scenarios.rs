@@ -158,7 +158,8 @@ fn progressing() -> Vec<Told> {
     let done = WorkloadView { observed: true, desired: 2, replicas: 2, updated: 2, ready: 2 };
     let held = FleetView {
         held: Some(
-            "waits with the proxy image sluice-proxy:1.2.3 until it runs on ProxyFleet data/big".to_owned(),
+            "waits with the proxy image sluice-proxy:1.2.3 until ProxyFleet data/big is well with it"
+                .to_owned(),
         ),
         ..seen([good()])
     };

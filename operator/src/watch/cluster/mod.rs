@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use child::{Child, ChildKey};
+pub use child::{Child, ChildKey, version};
 pub use source::Source;
-pub(crate) use store::name_of;
-pub use store::{Name, NamespaceView, Settings, Store};
+pub use store::{NamespaceView, Settings, Store};
+
+pub use crate::names::Name;
 
 /// Changes that wait to be taken into the store. A watch stops reading when there are as many.
 const QUEUE: usize = 1_024;

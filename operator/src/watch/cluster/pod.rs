@@ -2,10 +2,9 @@
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
 
-use crate::build::objects::names;
-use crate::marks;
 use crate::observe::NodeView;
 use crate::resolve::FleetKey;
+use crate::{marks, names};
 
 /// The fleet that a pod belongs to, and what is seen of the pod; `None` if it is not of a fleet's workload.
 #[must_use]
@@ -29,8 +28,8 @@ pub(super) fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
     Some(((metadata.namespace.clone()?, fleet), view))
 }
 
-/// Whether a fleet's workload made the pod. Anyone may put labels on a pod; its service account and its controller,
-/// whose uid Kubernetes checks, say more. `name` is the workload's, and the service account's.
+/// Whether a fleet's workload made the pod, by its service account and its controller, both of which are called
+/// `name`: labels anyone may put on a pod. Who may make pods under that account can pose as a node all the same.
 fn is_of_workload(pod: &Pod, name: &str) -> bool {
     let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref());
     let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();

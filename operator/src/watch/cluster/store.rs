@@ -14,16 +14,9 @@ use sluice_crds::{DataStream, ProxyFleet};
 use super::child::{Child, ChildKey, version};
 use super::{Change, Source, pod};
 use crate::kind::ObjectKind;
+use crate::names::{Name, name_of};
 use crate::observe::NodeView;
 use crate::resolve::FleetKey;
-
-/// Namespace and name.
-pub type Name = (String, String);
-
-/// The namespace and name of an object; empty where it has none.
-pub(crate) fn name_of(metadata: &ObjectMeta) -> Name {
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-}
 
 /// A namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,37 +1,30 @@
 //! Looks whether a connection's topics are there, makes those that are to be made, and reads the
 //! settings that bound a record. Topics in order are looked at again now and then.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
-    TopicReplication,
-};
+use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::util::Timeout;
 use sluice_wire::status::NotReady;
 use tokio_util::sync::CancellationToken;
 
 use super::BATCH_BYTES;
-use super::context::{Context, Shared};
+use super::asking::{Admin, Asking, PATIENCE, options};
+use super::context::Shared;
 use super::control::Control;
+use super::settings::{DEFAULT_MAX_MESSAGE, default_replicas, read_settings, topic_config};
 use super::topics::{Seen, Topic, Wanted};
 use crate::sink::Trouble;
 
-/// Between two checks of a topic that is not in order.
+/// Between two checks of a topic that is not in order, or of a connection in trouble.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Between two checks of topics in order.
 const REFRESH: Duration = Duration::from_secs(60);
-/// How long one question to the cluster may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Kafka's own `max.message.bytes`, taken where it can't be read.
-const DEFAULT_MAX_MESSAGE: usize = 1_048_588;
-/// How many topics are asked about in one request for their settings.
-const CONFIG_CHUNK: usize = 200;
 
 pub(super) struct Checker {
     shared: Arc<Shared>,
@@ -49,8 +42,6 @@ impl Drop for Asker {
         tokio::task::spawn_blocking(move || drop(admin));
     }
 }
-
-type Admin = AdminClient<Context>;
 
 /// Why a topic was not seen.
 enum LookError {
@@ -79,8 +70,7 @@ impl Checker {
         let mut backoff = BACKOFF.0;
         let mut refreshed = Instant::now();
         loop {
-            // Topics in order say nothing of a connection in trouble; only asking for them does.
-            let all = refreshed.elapsed() >= REFRESH || self.shared.trouble().is_some();
+            let all = refreshed.elapsed() >= REFRESH;
             if all {
                 refreshed = Instant::now();
             }
@@ -88,39 +78,55 @@ impl Checker {
                 () = self.stop.cancelled() => return,
                 in_order = self.round(all) => in_order,
             };
-            let pause = if in_order { REFRESH } else { backoff.min(REFRESH) };
-            backoff = if in_order { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
-            tokio::select! {
+            let later = (backoff * 2).min(BACKOFF.1);
+            let pause = if in_order { REFRESH } else { backoff };
+            backoff = tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = self.shared.check.notified() => backoff = BACKOFF.0,
-                () = tokio::time::sleep(pause) => {}
-            }
+                () = self.shared.check.notified() => BACKOFF.0,
+                // Trouble that comes again as soon as it is over is asked about less and less often.
+                () = self.alarmed(backoff), if in_order => later,
+                () = tokio::time::sleep(pause) => if in_order { BACKOFF.0 } else { later },
+            };
         }
     }
 
-    /// Checks the topics not in order, or all; true when every topic is in order afterwards.
+    /// Waits for new trouble, and a little longer.
+    async fn alarmed(&self, pause: Duration) {
+        self.shared.alarm.notified().await;
+        tokio::time::sleep(pause).await;
+    }
+
+    /// The topics to look at: all, or those not in order. In trouble one at least, because an answer ends that.
+    fn due(&self, all: bool) -> Vec<Arc<Topic>> {
+        let topics = self.shared.topics.all();
+        let any = topics.first().filter(|_| self.shared.trouble().is_some()).cloned();
+        let due: Vec<_> =
+            topics.into_iter().filter(|topic| all || topic.longest_record().is_none()).collect();
+        if due.is_empty() { any.into_iter().collect() } else { due }
+    }
+
+    /// Checks the topics that are due; true when every topic is in order afterwards, and the connection too.
     async fn round(&self, all: bool) -> bool {
         self.shared.topics.forget_unused();
-        let topics: Vec<_> = self
-            .shared
-            .topics
-            .all()
-            .into_iter()
-            .filter(|topic| all || topic.longest_record().is_none())
-            .collect();
-        if topics.is_empty() {
+        let topics = self.due(all);
+        if topics.is_empty() && self.shared.trouble().is_none() {
             return true;
         }
-        let context = Context { shared: Arc::clone(&self.shared), courier: None, pulse: Arc::default() };
-        let admin = match Admin::from_config_and_context(&self.config, context) {
-            Ok(admin) => Arc::new(admin),
-            Err(error) => {
-                let message = format!("can't connect: {error}");
-                self.shared.set_trouble(NotReady::SinkUnreachable, &message);
-                return false;
-            }
-        };
+        let admin =
+            match Admin::from_config_and_context(&self.config, Asking { sink: self.shared.sink.clone() }) {
+                Ok(admin) => Arc::new(admin),
+                Err(error) => {
+                    let message = format!("can't connect: {error}");
+                    self.shared.set_trouble(NotReady::SinkUnreachable, &message);
+                    return false;
+                }
+            };
         let _asker = Asker(Some(Arc::clone(&admin)));
+        if topics.is_empty() {
+            // The list of all topics is long, but without one to ask for only that tells whether Kafka answers.
+            let answered = self.ask(&admin, None, |_| ()).await;
+            return answered.is_ok() && self.shared.trouble().is_none();
+        }
         let found = self.look(&admin, &topics).await;
         let settings = read_settings(&admin, &found).await;
         drop(admin);
@@ -145,7 +151,7 @@ impl Checker {
             }
             topic.seen(*seen);
         }
-        seen.len() == topics.len()
+        seen.len() == topics.len() && self.shared.trouble().is_none()
     }
 
     /// Keeps batches of several records below the smallest topic's bound before that topic is opened:
@@ -201,22 +207,15 @@ impl Checker {
 
     /// Replicas of the topic's partitions, the fewest; `None` where there is no such topic.
     async fn metadata(&self, admin: &Arc<Admin>, name: &str) -> Result<Option<u32>, LookError> {
-        let (client, topic) = (Arc::clone(admin), name.to_owned());
-        let asked = tokio::task::spawn_blocking(move || {
-            client.inner().fetch_metadata(Some(&topic), Timeout::After(PATIENCE)).map(|metadata| {
-                metadata.topics().first().map(|topic| {
-                    let replicas = topic.partitions().iter().map(|p| p.replicas().len()).min();
-                    (topic.error().map(RDKafkaErrorCode::from), replicas.unwrap_or(0))
-                })
+        let of_topic = |metadata: &Metadata| {
+            metadata.topics().first().map(|topic| {
+                let replicas = topic.partitions().iter().map(|p| p.replicas().len()).min();
+                (topic.error().map(RDKafkaErrorCode::from), replicas.unwrap_or(0))
             })
-        });
-        let answer = asked.await.map_err(|error| LookError::Unreachable(error.to_string()))?;
-        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        };
+        let answer = self.ask(admin, Some(name), of_topic).await?;
         match answer {
-            Some((None, replicas)) if replicas > 0 => {
-                self.shared.clear_trouble();
-                Ok(Some(u32::try_from(replicas).unwrap_or(u32::MAX)))
-            }
+            Some((None, replicas)) if replicas > 0 => Ok(Some(u32::try_from(replicas).unwrap_or(u32::MAX))),
             Some((Some(RDKafkaErrorCode::TopicAuthorizationFailed), _)) => {
                 let message = format!("not authorised to see topic {name:?}; grant Describe and Write");
                 not_there(NotReady::TopicForbidden, message)
@@ -228,6 +227,25 @@ impl Checker {
             }
             Some((Some(code), _)) => not_there(NotReady::Other, format!("topic {name:?}: {code}")),
         }
+    }
+
+    /// Asks for a topic, or for all there are. Any answer, a refusal too, ends the connection's trouble: a broker was
+    /// reached and let this client in.
+    async fn ask<T: Send + 'static>(
+        &self,
+        admin: &Arc<Admin>,
+        topic: Option<&str>,
+        look: impl FnOnce(&Metadata) -> T + Send + 'static,
+    ) -> Result<T, LookError> {
+        let (client, topic) = (Arc::clone(admin), topic.map(str::to_owned));
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = client.inner().fetch_metadata(topic.as_deref(), Timeout::After(PATIENCE));
+            answer.map(|metadata| look(&metadata))
+        });
+        let answer = asked.await.map_err(|error| LookError::Unreachable(error.to_string()))?;
+        let found = answer.map_err(|error| self.unreachable(&error))?;
+        self.shared.clear_trouble();
+        Ok(found)
     }
 
     /// Notes that Kafka does not answer, as the connection's trouble too: librdkafka tells of brokers that can't be
@@ -268,82 +286,63 @@ impl Checker {
     }
 }
 
-/// The configuration of a topic to be made: what the stream says, and what its promise needs.
-fn topic_config(
-    mut config: BTreeMap<String, String>,
-    longest_body: u64,
-    replicas: Option<i32>,
-) -> BTreeMap<String, String> {
-    let max_message = (longest_body + super::client::RECORD_ROOM).max(DEFAULT_MAX_MESSAGE as u64);
-    config.entry("max.message.bytes".to_owned()).or_insert_with(|| max_message.to_string());
-    if replicas.is_some_and(|replicas| replicas >= 3) {
-        config.entry("min.insync.replicas".to_owned()).or_insert_with(|| "2".to_owned());
-    }
-    config
-}
-
-/// How many replicas a topic gets that says nothing of them, where the broker tells.
-async fn default_replicas(admin: &Arc<Admin>, topic: &str) -> Option<i32> {
-    let (client, topic) = (Arc::clone(admin), topic.to_owned());
-    let broker = tokio::task::spawn_blocking(move || {
-        let metadata = client.inner().fetch_metadata(Some(&topic), Timeout::After(PATIENCE)).ok()?;
-        metadata.brokers().first().map(rdkafka::metadata::MetadataBroker::id)
-    });
-    let broker = ResourceSpecifier::Broker(broker.await.ok()??);
-    let found = admin.describe_configs([&broker], &options()).await.ok()?;
-    let resource = found.into_iter().next()?.ok()?;
-    resource.get("default.replication.factor")?.value.as_deref()?.parse().ok()
-}
-
-/// `max.message.bytes` and `min.insync.replicas` by topic, where they may be read.
-async fn read_settings(admin: &Admin, found: &[(Arc<Topic>, u32)]) -> HashMap<String, (usize, Option<u32>)> {
-    let mut settings = HashMap::new();
-    for chunk in found.chunks(CONFIG_CHUNK) {
-        let wanted: Vec<_> = chunk.iter().map(|(topic, _)| ResourceSpecifier::Topic(topic.name())).collect();
-        match admin.describe_configs(&wanted, &options()).await {
-            Ok(resources) => settings.extend(resources.iter().flatten().filter_map(settings_of)),
-            Err(error) => tracing::debug!(%error, "can't read topic settings"),
-        }
-    }
-    settings
-}
-
-fn settings_of(resource: &ConfigResource) -> Option<(String, (usize, Option<u32>))> {
-    let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { return None };
-    let number = |key| resource.get(key).and_then(|entry| entry.value.as_deref()?.parse::<u32>().ok());
-    let max = number("max.message.bytes").map_or(DEFAULT_MAX_MESSAGE, |max| max as usize);
-    Some((name.clone(), (max, number("min.insync.replicas"))))
-}
-
-fn options() -> AdminOptions {
-    AdminOptions::new()
-        .request_timeout(Some(Timeout::After(PATIENCE)))
-        .operation_timeout(Some(Timeout::After(PATIENCE)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+
+    use super::super::control::Place;
     use super::*;
 
-    #[test]
-    fn a_topic_with_three_replicas_wants_two_in_sync() {
-        let wanted = |replicas| topic_config(BTreeMap::new(), 0, replicas).remove("min.insync.replicas");
-        assert_eq!(wanted(Some(3)), Some("2".to_owned()));
-        assert_eq!(wanted(Some(2)), None);
-        assert_eq!(wanted(None), None);
+    type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+    /// A checker in trouble, of a connection to a cluster of one broker; `topics` are wanted.
+    fn in_trouble(cluster: &Cluster, topics: &[&str]) -> Checker {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers()).set("allow.auto.create.topics", "false");
+        let shared = Arc::new(Shared::new("kafka", None, Duration::from_secs(1)));
+        let wanted = |name: &&str| ((*name).to_owned(), Wanted { create: None, longest_body: 1 });
+        shared.topics.want(topics.iter().map(wanted).collect(), None);
+        shared.suspect(NotReady::SinkUnreachable, "nothing answers");
+        let control = Arc::new(Control::new(BATCH_BYTES));
+        control.lane(Place::Main).batch.store(control.batch_of(Place::Main), Ordering::Relaxed);
+        Checker::new(shared, control, config, CancellationToken::new())
     }
 
-    #[test]
-    fn a_topic_takes_the_streams_longest_body() {
-        let config = topic_config(BTreeMap::new(), 20 << 20, None);
-        assert_eq!(config["max.message.bytes"], ((20 << 20) + (64 << 10)).to_string());
-        let small = topic_config(BTreeMap::new(), 1, None);
-        assert_eq!(small["max.message.bytes"], DEFAULT_MAX_MESSAGE.to_string());
+    #[tokio::test]
+    async fn that_a_topic_is_missing_is_an_answer_and_ends_trouble() {
+        let cluster = Cluster::new(1).unwrap();
+        let checker = in_trouble(&cluster, &["gone"]);
+        assert!(!checker.round(false).await, "the topic is not in order");
+        assert_eq!(checker.shared.trouble(), None);
+        let missing = checker.shared.topics.get("gone").unwrap().health().trouble.unwrap();
+        assert_eq!(missing.reason, NotReady::TopicMissing);
     }
 
-    #[test]
-    fn what_the_stream_says_stands() {
-        let said = BTreeMap::from([("max.message.bytes".to_owned(), "9".to_owned())]);
-        assert_eq!(topic_config(said, 100, None)["max.message.bytes"], "9");
+    #[tokio::test]
+    async fn a_connection_without_topics_asks_until_there_is_an_answer() {
+        let cluster = Cluster::new(1).unwrap();
+        let checker = in_trouble(&cluster, &[]);
+        assert!(checker.round(false).await);
+        assert_eq!(checker.shared.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn trouble_makes_one_topic_in_order_due_and_those_that_are_not_suffice() {
+        let cluster = Cluster::new(1).unwrap();
+        let checker = in_trouble(&cluster, &["a", "b", "c"]);
+        let due = |all| checker.due(all).iter().map(|topic| topic.name().to_owned()).collect::<Vec<_>>();
+        let seen = Seen { replicas: 1, min_insync_replicas: None, max_message_bytes: DEFAULT_MAX_MESSAGE };
+        for name in ["a", "b"] {
+            checker.shared.topics.get(name).unwrap().seen(seen);
+        }
+        assert_eq!(due(false), ["c"]);
+        checker.shared.topics.get("c").unwrap().seen(seen);
+        assert_eq!(due(false), ["a"]);
+        checker.shared.clear_trouble();
+        assert_eq!(due(false), [""; 0]);
+        assert_eq!(due(true), ["a", "b", "c"]);
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) topics: Topics,
     /// Rung when a topic wants a check.
     pub(super) check: Notify,
+    /// Rung when there is trouble where there was none.
+    pub(super) alarm: Notify,
     trouble: Mutex<Option<Trouble>>,
     /// Whether there is trouble, to be seen without a lock on every delivery.
     troubled: AtomicBool,
@@ -47,6 +49,7 @@ impl Shared {
             clock: Clock::new(delivery_timeout),
             topics: Topics::default(),
             check: Notify::new(),
+            alarm: Notify::new(),
             trouble: Mutex::default(),
             troubled: AtomicBool::new(false),
             outdated: Mutex::default(),
@@ -71,11 +74,23 @@ impl Shared {
         let mut trouble = self.lock();
         if trouble.as_ref().is_none_or(replaces) {
             tracing::warn!(sink = self.sink, error = message, "kafka connection in trouble");
-            *trouble = Some(Trouble::new(reason, message));
+            if trouble.replace(Trouble::new(reason, message)).is_none() {
+                self.alarm.notify_one();
+            }
             self.troubled.store(true, Ordering::Relaxed);
         }
     }
 
+    /// What librdkafka reports, in words a person can act on.
+    fn trouble_of(&self, error: &KafkaError, reason: &str) -> Trouble {
+        let code = error.rdkafka_error_code();
+        let reason = without_duration(reason);
+        let what = || code.map_or_else(|| error.to_string(), |code| code.to_string());
+        let message = login::refused(&self.sink, self.login.as_ref(), code, reason);
+        Trouble::new(outcome::reason(code), message.unwrap_or_else(|| format!("{}: {reason}", what())))
+    }
+
+    /// Notes that the connection works: a record was stored, or a question answered.
     pub(super) fn clear_trouble(&self) {
         if self.troubled.swap(false, Ordering::Relaxed) && self.lock().take().is_some() {
             tracing::info!(sink = self.sink, "kafka connection works again");
@@ -126,38 +141,42 @@ pub(super) struct InFlight {
     pub(super) probe: Option<Arc<Probe>>,
 }
 
-/// The context of producers and of the clients that check topics.
+/// The context of producers.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
-    /// `None` where nothing is produced.
+    /// `None` in tests, where nothing is produced.
     pub(super) courier: Option<Courier>,
     /// Of the producer that this context is of.
     pub(super) pulse: Arc<Pulse>,
 }
 
+/// Passes on a line of librdkafka's log.
+pub(super) fn log(sink: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(sink, facility, message, "librdkafka");
+        }
+        _ => tracing::debug!(sink, facility, message, "librdkafka"),
+    }
+}
+
+/// Whether an error only follows each broker's own, which says more.
+fn sums_up(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown)
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        let sink = self.shared.sink.as_str();
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::error!(sink, facility, message, "librdkafka");
-            }
-            _ => tracing::debug!(sink, facility, message, "librdkafka"),
-        }
+        log(&self.shared.sink, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code();
-        let reason = without_duration(reason);
-        let what = || code.map_or_else(|| error.to_string(), |code| code.to_string());
-        let message = login::refused(&self.shared.sink, self.shared.login.as_ref(), code, reason);
-        let message = message.unwrap_or_else(|| format!("{}: {reason}", what()));
-        // It follows each broker's own trouble, which says more.
-        if code == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.shared.suspect(outcome::reason(code), &message);
+        let Trouble { reason, message } = self.shared.trouble_of(&error, reason);
+        if sums_up(&error) {
+            self.shared.suspect(reason, &message);
         } else {
-            self.shared.set_trouble(outcome::reason(code), &message);
+            self.shared.set_trouble(reason, &message);
         }
     }
 }
@@ -244,6 +263,22 @@ mod tests {
         assert!(told(&context).1.ends_with(": refused"), "{:?}", told(&context));
         shared.clear_trouble();
         assert_eq!(shared.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn only_new_trouble_is_an_alarm() {
+        let shared = context().shared;
+        let rung = async || {
+            let waited = tokio::time::timeout(Duration::from_millis(10), shared.alarm.notified());
+            waited.await.is_ok()
+        };
+        shared.set_trouble(NotReady::SinkUnreachable, "refused");
+        assert!(rung().await);
+        shared.set_trouble(NotReady::SinkUnreachable, "refused by another one");
+        assert!(!rung().await);
+        shared.clear_trouble();
+        shared.suspect(NotReady::SinkUnreachable, "nothing is acknowledged");
+        assert!(rung().await);
     }
 
     #[test]

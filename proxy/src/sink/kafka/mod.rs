@@ -12,8 +12,10 @@
 //! | `refresh` | questions for topics whose records were refused |
 //! | `outcome`, `login` | what its errors mean for a record, and what is told of a login that is refused |
 //! | `topics`, `checker` | which topics are there, and the task that looks |
+//! | `asking`, `settings` | what its client is told of brokers, and of a topic's settings |
 
 mod ages;
+mod asking;
 mod breaker;
 mod checker;
 mod client;
@@ -27,6 +29,7 @@ mod login;
 mod outcome;
 mod properties;
 mod refresh;
+mod settings;
 mod topics;
 mod trial;
 mod watch;

@@ -7,6 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 use sluice_tests::chart::{folder, template};
 use sluice_tests::{markdown, paths};
+use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
 
 /// Makes the chart render its monitors.
 const MONITORS: &str = "serviceMonitor.enabled=true";
@@ -149,6 +150,15 @@ fn a_wrong_value_is_refused_by_name() {
         let said = template(&["--set", given]).expect_err(given);
         assert!(said.contains("schema") && said.contains(named), "{given}: {said}");
     }
+}
+
+#[test]
+fn the_properties_that_may_be_set_are_the_same_in_the_schema() {
+    let escaped = |names: &[&str]| names.join("|").replace('.', r"\.");
+    let wanted = format!("^({}|({}).*)$", escaped(&PROPERTIES), escaped(&PROPERTY_PREFIXES));
+    let schema = schema();
+    let properties = described(&schema, "defaultFleet.kafka.properties");
+    assert_eq!(properties["propertyNames"]["pattern"], json!(wanted));
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(in crate::conditions) const UPGRADING: Stage = (
         told("pf/a", "Degraded", "True", "PodsFailing", ""),
         Kubectl(&["scale", "pf/c", "--replicas=2"]),
         told("pf/c", "Available", "True", "NodesReady", "2 of 2 proxies are ready"),
-        told("pf/c", "Progressing", "True", "Waiting", "until it runs on ProxyFleet"),
+        told("pf/c", "Progressing", "True", "Waiting", "is well with it"),
         Helm(&[]),
         told("pf/a", "Progressing", "False", "UpToDate", ""),
         told("pf/b", "Progressing", "False", "UpToDate", ""),

@@ -1,9 +1,19 @@
 //! Every name of an object the operator makes, each within what Kubernetes allows.
 //! Two fleets, two streams, a fleet and a Service account `default`: no two of ours ever share a name.
 
+use kube::api::ObjectMeta;
 use sluice_wire::parts;
 
 use crate::hex;
+
+/// Namespace and name.
+pub type Name = (String, String);
+
+/// The namespace and name of an object; empty where it has none.
+#[must_use]
+pub fn name_of(metadata: &ObjectMeta) -> Name {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
 
 /// The longest name of a Service, and of all that becomes a host name or a label's value.
 const LABEL: usize = 63;
