@@ -16,7 +16,7 @@ use crate::args::Args;
 use crate::build::objects::{Context, OLDEST_MINOR};
 use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
-use crate::poll::{self, Tasks};
+use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
@@ -128,7 +128,8 @@ impl Running {
         if let Some((settings, socket)) = poll {
             let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
             let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-            completes.push(poll::start(settings, &client, socket, terms.clone(), &writes, &rest));
+            let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
+            completes.push(poll::start(settings, &client, socket, ties, &writes, &rest));
         }
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));

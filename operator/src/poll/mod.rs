@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lead::Term;
+use crate::telemetry::Metrics;
 use board::Space;
 use http::{Limits, Logins, Routes};
 use hub::Hub;
@@ -46,6 +47,15 @@ pub struct Settings {
     pub limits: Limits,
     /// What this operator calls itself in Events.
     pub identity: String,
+}
+
+/// Where it is told who leads, and where it counts.
+#[derive(Clone, Debug)]
+pub struct Ties {
+    /// Whether this operator may write.
+    pub terms: watch::Receiver<Option<Term>>,
+    /// What it counts.
+    pub metrics: Metrics,
 }
 
 /// Tasks of one end, and what ends them.
@@ -73,7 +83,7 @@ pub fn start(
     settings: Settings,
     client: &Client,
     socket: TcpListener,
-    terms: watch::Receiver<Option<Term>>,
+    ties: Ties,
     writes: &Tasks<'_>,
     rest: &Tasks<'_>,
 ) -> watch::Receiver<bool> {
@@ -88,7 +98,7 @@ pub fn start(
         let watch = Watch::new(api, Space::namespace(namespace), changes.clone(), told);
         rest.spawn(|stop| watch.run(stop));
     }
-    let teller = Teller::new(client.clone(), &settings.identity, terms, faults);
+    let teller = Teller::new(client.clone(), &settings.identity, ties.terms, faults);
     writes.spawn(|stop| teller.run(stop));
 
     let (complete, completed) = watch::channel(false);
@@ -102,7 +112,8 @@ pub fn start(
         Logins::new(logins)
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
-    let routes = Routes::new(hub, settings.namespaces.into_iter().map(space).collect(), logins);
+    let spaces = settings.namespaces.into_iter().map(space).collect();
+    let routes = Routes::new(hub, spaces, logins, ties.metrics);
     rest.spawn(|stop| http::serve(socket, routes, settings.limits, stop));
     completed
 }

@@ -16,6 +16,7 @@ use super::question::{self, Fetch, Listen};
 use crate::poll::board::Space;
 use crate::poll::hub::Hub;
 use crate::poll::wait::Poll;
+use crate::telemetry::Metrics;
 
 /// The longest body.
 const MAX_BODY: usize = 64 << 10;
@@ -32,14 +33,15 @@ pub struct Routes {
     spaces: BTreeMap<String, Space>,
     logins: Option<Logins>,
     prepared: Prepared,
+    metrics: Metrics,
 }
 
 impl Routes {
     /// Answers from `hub` about `spaces`, which are named as clients name them; with `logins`, to those alone who
     /// logged in.
     #[must_use]
-    pub fn new(hub: Hub, spaces: BTreeMap<String, Space>, logins: Option<Logins>) -> Self {
-        Self { hub, spaces, logins, prepared: Prepared::default() }
+    pub fn new(hub: Hub, spaces: BTreeMap<String, Space>, logins: Option<Logins>, metrics: Metrics) -> Self {
+        Self { hub, spaces, logins, prepared: Prepared::default(), metrics }
     }
 
     /// Answers a request. A poll that waits is answered with nothing when `over` ends.
@@ -48,13 +50,15 @@ impl Routes {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let answered = match request.uri().path() {
-            "/configs/fetch" => self.fetch(request).await,
-            "/configs/listener" => self.listen(request, over).await,
-            "/platform/login" => self.login(request).await,
-            _ => Err(Refusal::NoPath),
+        let (route, answered) = match request.uri().path() {
+            "/configs/fetch" => ("fetch", self.fetch(request).await),
+            "/configs/listener" => ("listener", self.listen(request, over).await),
+            "/platform/login" => ("login", self.login(request).await),
+            _ => ("other", Err(Refusal::NoPath)),
         };
-        answered.unwrap_or_else(|refusal| refusal.answer())
+        let answer = answered.unwrap_or_else(|refusal| refusal.answer());
+        self.metrics.poll_answered(route, answer.status().as_str());
+        answer
     }
 
     async fn fetch<B>(&self, request: Request<B>) -> Result<Answer, Refusal> {
@@ -85,6 +89,7 @@ impl Routes {
         if !self.hub.holds(std::iter::once(space)) {
             return Err(NOT_LISTED);
         }
+        let _waits = self.metrics.poll_waits();
         let poll = Poll::new(self.hub.clone(), space.clone(), listen.claims);
         Ok(answer::changed(&poll.answer(hold, over).await))
     }

@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::poll::board::{Change, Content, Space};
 use crate::poll::hub::Hub;
+use crate::telemetry::Metrics;
 
 const LIMITS: Limits = Limits { connections: 8, per_address: 8 };
 
 /// A listener with space `demo` under the names "" and "id", and `unlisted` under "later".
 struct Served {
     hub: Hub,
+    metrics: Metrics,
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -31,11 +33,12 @@ impl Served {
         hub.take(vec![Change::Whole { space: Space::namespace("demo"), groups: [].into(), at: 10 }]);
         let spaces = [("", "demo"), ("id", "demo"), ("later", "unlisted")]
             .map(|(id, namespace)| (id.to_owned(), Space::namespace(namespace)));
-        let routes = Routes::new(hub.clone(), spaces.into(), logins);
+        let metrics = Metrics::new().unwrap();
+        let routes = Routes::new(hub.clone(), spaces.into(), logins, metrics.clone());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
         let task = tokio::spawn(serve(socket, routes, limits, stop.clone()));
-        Self { hub, address, stop, task }
+        Self { hub, metrics, address, stop, task }
     }
 
     async fn usual() -> Self {
@@ -190,6 +193,27 @@ async fn a_client_that_goes_is_waited_for_no_more() {
     drop(connection);
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(served.hub.waited_for(), 0);
+}
+
+#[tokio::test]
+async fn answers_and_polls_that_wait_are_counted() {
+    let served = Served::usual().await;
+    let claim = format!("A={}%2C10", Content::nothing().md5);
+    let mut connection = served.connect().await;
+    connection.write_all(listen(&claim, "").as_bytes()).await.unwrap();
+    served.get("/configs/fetch", "").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let counted = || String::from_utf8(served.metrics.text().unwrap()).unwrap();
+    assert!(counted().contains("\nsluice_operator_polls_waiting 1\n"), "{}", counted());
+    served.set("A", "[1]", 11);
+    reply(&mut connection).await;
+    for line in [
+        "sluice_operator_polls_waiting 0",
+        "sluice_operator_poll_answers_total{route=\"listener\",status=\"200\"} 1",
+        "sluice_operator_poll_answers_total{route=\"fetch\",status=\"400\"} 1",
+    ] {
+        assert!(counted().contains(&format!("\n{line}\n")), "{line}: {}", counted());
+    }
 }
 
 #[tokio::test]

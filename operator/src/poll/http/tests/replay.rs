@@ -56,7 +56,8 @@ impl Replay {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let connection = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve(socket, Routes::new(hub.clone(), spaces.into(), logins), LIMITS, stop.clone()));
+        let routes = Routes::new(hub.clone(), spaces.into(), logins, Metrics::new().unwrap());
+        tokio::spawn(serve(socket, routes, LIMITS, stop.clone()));
         Self { hub, connection, client, token: String::new(), _stop: stop }
     }
 
