@@ -210,6 +210,8 @@ fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
 fn with_a_login_a_token_of_one_replica_opens_the_others() {
     let cluster = Cluster::alone();
     let space = cluster.namespace("login");
+    switch_on(&cluster, &space, &["--set", "longPolling.loginSecret=polling"]);
+    // Made only now: it is looked for again and again.
     let secret = [
         "create",
         "secret",
@@ -219,7 +221,6 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
         "--from-literal=password=123456",
     ];
     cluster.kubectl(&[&["-n", SYSTEM][..], &secret].concat());
-    switch_on(&cluster, &space, &["--set", "longPolling.loginSecret=polling"]);
     let replicas = replicas(&cluster);
     let login = http::get("/platform/login?userName=admin&password=123456");
     let token = eventually("a login", SOON, || {
