@@ -1,5 +1,6 @@
-//! What operator and proxy have alike for those who look after them: the admin port's listener, and the log.
-//! It knows nothing of either; what is shown and what is logged is theirs to say.
+//! What operator and proxy have alike: the admin port's listener, the log, and how long a connection may do nothing.
+//! It knows nothing of either; what is shown, logged and answered is theirs to say.
 
 pub mod listener;
 pub mod log;
+pub mod watched;

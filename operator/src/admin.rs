@@ -20,8 +20,8 @@ const CONNECTIONS: usize = 64;
 /// What the port shows.
 #[derive(Clone)]
 pub struct Shown {
-    /// Whether everything was listed once.
-    pub complete: watch::Receiver<bool>,
+    /// Whether everything was listed once, by each that lists.
+    pub complete: Vec<watch::Receiver<bool>>,
     /// Whether this operator leads.
     pub terms: watch::Receiver<Option<Term>>,
     /// What is counted.
@@ -39,7 +39,7 @@ pub async fn serve(socket: TcpListener, shown: Shown, stop: CancellationToken) {
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {
-    if *shown.complete.borrow() {
+    if shown.complete.iter().all(|complete| *complete.borrow()) {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not everything is listed yet\n").into_response()

@@ -10,12 +10,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Shown};
+use crate::admin::{self as admin_port, Shown};
 use crate::apply::Sender;
 use crate::args::Args;
 use crate::build::objects::{Context, OLDEST_MINOR};
 use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
+use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
@@ -49,11 +50,14 @@ pub enum AppError {
 pub async fn run(args: Args) -> Result<(), AppError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
-    let bound = TcpListener::bind(args.admin).await;
-    let socket = bound.map_err(|source| AppError::Bind { address: args.admin, source })?;
+    let admin = bind(args.admin).await?;
+    let poll = match args.polling() {
+        Some(settings) => Some((settings, bind(args.poll).await?)),
+        None => None,
+    };
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
-    let running = Running::start(&args, client, socket, context)?;
+    let running = Running::start(&args, client, (admin, poll), context)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -63,6 +67,13 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     tracing::info!("stopped");
     Ok(())
 }
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
+}
+
+/// Listeners of the admin port and, where something is polled, of long polling.
+type Sockets = (TcpListener, Option<(poll::Settings, TcpListener)>);
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -88,7 +99,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(args: &Args, client: Client, socket: TcpListener, context: Context) -> Result<Self, AppError> {
+    fn start(
+        args: &Args,
+        client: Client,
+        (admin, poll): Sockets,
+        context: Context,
+    ) -> Result<Self, AppError> {
         let running = Self {
             writes: TaskTracker::new(),
             stop_writes: CancellationToken::new(),
@@ -108,8 +124,15 @@ impl Running {
         let (answers, answered) = nodes::answers();
         running.rest.spawn(nodes::run(wanted, answers, running.stop_rest.clone()));
         let complete = watch::Sender::new(false);
-        let shown = Shown { complete: complete.subscribe(), terms: terms.clone(), metrics: metrics.clone() };
-        running.rest.spawn(admin::serve(socket, shown, running.stop_rest.clone()));
+        let mut completes = vec![complete.subscribe()];
+        if let Some((settings, socket)) = poll {
+            let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
+            let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
+            let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
+            completes.push(poll::start(settings, &client, socket, ties, &writes, &rest));
+        }
+        let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
+        running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
             changes,
             answers: answered,

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
 
+use crate::poll::{Settings, http::Limits};
+
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "sluice-operator", version)]
@@ -33,9 +35,50 @@ pub struct Args {
     /// Address of metrics and probes.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9102")]
     pub admin: SocketAddr,
+    /// What clients of long polling send as namespaceId, and the namespace whose labelled ConfigMaps they are then
+    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it nothing is polled.
+    #[arg(long, value_name = "ID=NAMESPACE", value_parser = mapped)]
+    pub poll_namespace: Vec<(String, String)>,
+    /// Address of long polling.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8083")]
+    pub poll: SocketAddr,
+    /// A Secret of the operator's namespace with username and password, which clients of long polling then have to
+    /// log in with.
+    #[arg(long, value_name = "SECRET")]
+    pub poll_login_secret: Option<String>,
+    /// Connections of long polling, in all.
+    #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
+    pub poll_connections: usize,
+    /// Connections of long polling from one address.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_024)]
+    pub poll_connections_per_address: usize,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
+}
+
+impl Args {
+    /// What is polled, if anything is.
+    #[must_use]
+    pub fn polling(&self) -> Option<Settings> {
+        let login = self.poll_login_secret.as_ref().map(|name| (self.namespace.clone(), name.clone()));
+        let limits =
+            Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
+        (!self.poll_namespace.is_empty()).then(|| Settings {
+            namespaces: self.poll_namespace.iter().cloned().collect(),
+            login,
+            limits,
+            identity: self.identity.clone(),
+        })
+    }
+}
+
+/// A namespace has no "=" in its name.
+fn mapped(text: &str) -> Result<(String, String), &'static str> {
+    match text.rsplit_once('=') {
+        Some((id, namespace)) if !namespace.is_empty() => Ok((id.to_owned(), namespace.to_owned())),
+        _ => Err("not ID=NAMESPACE"),
+    }
 }
 
 /// When an image is fetched, in Kubernetes' words.
@@ -69,5 +112,20 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_polled_is_named_by_what_clients_send() {
+        let args =
+            |more: &[&str]| Args::try_parse_from([&["sluice-operator", "--proxy-image", "x"], more].concat());
+        assert!(args(&[]).unwrap().polling().is_none());
+        let given = ["--poll-namespace", "=demo", "--poll-namespace", "a=b=c", "--poll-login-secret", "s"];
+        let settings = args(&given).unwrap().polling().unwrap();
+        let named = |id: &str, namespace: &str| (id.to_owned(), namespace.to_owned());
+        assert_eq!(settings.namespaces, [named("", "demo"), named("a=b", "c")].into());
+        assert_eq!(settings.login, Some(named("sluice-system", "s")));
+        for wrong in ["demo", "a=", ""] {
+            assert!(args(&["--poll-namespace", wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -14,6 +14,8 @@
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
+//! Beside them, [`poll`] tells clients over HTTP which configuration changed.
+//!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
 
@@ -30,6 +32,7 @@ pub mod marks;
 pub mod names;
 pub mod nodes;
 pub mod observe;
+pub mod poll;
 pub mod problem;
 pub mod publish;
 pub mod reconcile;

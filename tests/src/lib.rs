@@ -14,7 +14,7 @@
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
 //! | [`markdown`] | what the documentation shows: blocks, tables, links |
-//! | [`formats`] | the released libraries that read and write our formats |
+//! | [`formats`], [`soul`] | the released libraries that read and write our formats, and the client of long polling |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -45,4 +45,5 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod relay;
+pub mod soul;
 pub mod wait;

@@ -20,6 +20,18 @@ pub struct Metrics {
     objects: IntGaugeVec,
     interval: Histogram,
     leader: IntGauge,
+    polls: IntGauge,
+    poll_answers: IntCounterVec,
+}
+
+/// A long poll that waits; it is counted no more when dropped.
+#[derive(Debug)]
+pub struct WaitingPoll(IntGauge);
+
+impl Drop for WaitingPoll {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -51,6 +63,11 @@ impl Metrics {
                 interval.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0]),
             )?,
             leader: IntGauge::new("sluice_operator_leader", "Whether this operator may write: 1 or 0.")?,
+            polls: IntGauge::new("sluice_operator_polls_waiting", "Long polls that wait for a change.")?,
+            poll_answers: IntCounterVec::new(
+                Opts::new("sluice_operator_poll_answers_total", "Answers of the port of long polling."),
+                &["route", "status"],
+            )?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
@@ -59,6 +76,8 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.objects.clone()))?;
         metrics.registry.register(Box::new(metrics.interval.clone()))?;
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
+        metrics.registry.register(Box::new(metrics.polls.clone()))?;
+        metrics.registry.register(Box::new(metrics.poll_answers.clone()))?;
         Ok(metrics)
     }
 
@@ -106,6 +125,18 @@ impl Metrics {
     /// Whether this operator leads.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// A long poll waits until what this gives is dropped.
+    #[must_use]
+    pub fn poll_waits(&self) -> WaitingPoll {
+        self.polls.inc();
+        WaitingPoll(self.polls.clone())
+    }
+
+    /// A request to the port of long polling was answered.
+    pub fn poll_answered(&self, route: &str, status: &str) {
+        self.poll_answers.with_label_values(&[route, status]).inc();
     }
 
     /// All of them in Prometheus' text form.

@@ -5,9 +5,7 @@
 //! reset, and the client might never read the answer.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -15,13 +13,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use sluice_admin::watched::{Activity, Watched, in_time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Routes;
-use super::watched::{Activity, Watched};
 
 /// How long, and how much, a client may go on sending after its last answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(5), 32 << 20);
@@ -84,38 +82,6 @@ pub(super) async fn serve(socket: TcpStream, peer: Peer, routes: Routes, closing
         Some(Err(_)) => End::Over,
         None => End::TimedOut,
     }
-}
-
-/// The connection's result, or `None` where its deadline came first.
-async fn in_time<F: Future>(connection: F, activity: &Activity) -> Option<F::Output> {
-    let mut connection = pin!(connection);
-    let mut timer = pin!(sleep_until(activity.deadline().unwrap_or_else(Instant::now)));
-    std::future::poll_fn(|cx| {
-        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        // The timer is set anew only when it fires or when it would fire too late: on a busy
-        // connection that is hardly ever.
-        loop {
-            let deadline = activity.deadline();
-            if deadline.is_some_and(|deadline| deadline < timer.deadline()) {
-                set(timer.as_mut(), deadline);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Poll::Ready(None);
-            }
-            set(timer.as_mut(), deadline);
-        }
-    })
-    .await
-}
-
-/// Sets the timer to the deadline, or to look again later where there is none.
-fn set(timer: Pin<&mut tokio::time::Sleep>, deadline: Option<Instant>) {
-    timer.reset(deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(10)));
 }
 
 /// Returns once the node closes and the connection has no request on the way.

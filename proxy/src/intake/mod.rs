@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `listener`, `connection`, `watched` | sockets, their timeouts, and how they end |
+//! | `listener`, `connection` | sockets, their timeouts, and how they end |
 //! | `report`, `answer` | InLong's report path, check by check, and its codes as responses |
 //! | `native` | the route for everyone else |
 //! | `deliver` | from records to what became of them, for both |
@@ -21,7 +21,6 @@ mod report;
 mod request_id;
 mod split;
 mod text;
-mod watched;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -24,6 +24,8 @@ mod helm;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod long_polling;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod metrics;

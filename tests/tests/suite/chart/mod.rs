@@ -1,6 +1,7 @@
 //! The Helm chart: what it installs, as `helm template` renders it.
 //! Nothing is installed here; the test cluster's suite does that.
 
+mod long_polling;
 mod rights;
 mod values;
 

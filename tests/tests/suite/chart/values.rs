@@ -39,6 +39,8 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("defaultFleet.kafka.sasl", r#"{"mechanism":"PLAIN","secret":"a"}"#, &[]),
     ("defaultFleet.kafka.deliveryTimeout", r#""9s""#, &[]),
     ("defaultFleet.kafka.properties", r#"{"linger.ms":"5"}"#, &[]),
+    ("longPolling.namespaces", r#"{"":"a"}"#, &[]),
+    ("longPolling.loginSecret", r#""a""#, &[]),
     ("podDisruptionBudget.enabled", "false", &[]),
     ("serviceMonitor.enabled", "true", &[]),
     ("serviceMonitor.labels", r#"{"a":"b"}"#, &["--set", MONITORS]),
@@ -146,6 +148,8 @@ fn a_wrong_value_is_refused_by_name() {
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("image.pullSecrets[0]=name", "pullSecrets"),
         ("crds.enabled=yes please", "enabled"),
+        ("longPolling.namespaces.id=Demo", "namespaces"),
+        ("longPolling.loginSecret=a/b", "loginSecret"),
     ] {
         let said = template(&["--set", given]).expect_err(given);
         assert!(said.contains("schema") && said.contains(named), "{given}: {said}");

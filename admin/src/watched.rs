@@ -3,14 +3,14 @@
 //! worked on, its handler watches the time.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// From the first byte of a request to the end of its head.
 const HEAD: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ const AT_WORK: u8 = 2;
 
 /// What a connection is doing, and until when it may.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub struct Activity {
     begin: Instant,
     state: AtomicU8,
     /// Milliseconds since `begin`.
@@ -31,7 +31,9 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new() -> Arc<Self> {
+    /// Of a connection that has just begun.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
         let activity =
             Self { begin: Instant::now(), state: AtomicU8::new(BETWEEN), deadline: AtomicU64::new(0) };
         activity.allow(IDLE);
@@ -39,24 +41,26 @@ impl Activity {
     }
 
     /// A request's head is complete; its handler runs.
-    pub(super) fn begins_work(&self) {
+    pub fn begins_work(&self) {
         self.state.store(AT_WORK, Ordering::Relaxed);
         self.deadline.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// The handler has answered.
-    pub(super) fn ends_work(&self) {
+    pub fn ends_work(&self) {
         self.state.store(BETWEEN, Ordering::Relaxed);
         self.allow(IDLE);
     }
 
     /// Whether no request is being worked on or arriving.
-    pub(super) fn is_idle(&self) -> bool {
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         self.state.load(Ordering::Relaxed) == BETWEEN
     }
 
     /// Until when the connection may go on as it does; `None` while a handler runs.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
         match self.deadline.load(Ordering::Relaxed) {
             u64::MAX => None,
             millis => Some(self.begin + Duration::from_millis(millis)),
@@ -76,11 +80,45 @@ impl Activity {
     }
 }
 
+/// The connection's result, or `None` where its deadline came first.
+pub async fn in_time<F: Future>(connection: F, activity: &Activity) -> Option<F::Output> {
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until(activity.deadline().unwrap_or_else(Instant::now)));
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        // The timer is set anew only when it fires or when it would fire too late: on a busy
+        // connection that is hardly ever.
+        loop {
+            let deadline = activity.deadline();
+            if deadline.is_some_and(|deadline| deadline < timer.deadline()) {
+                set(timer.as_mut(), deadline);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Poll::Ready(None);
+            }
+            set(timer.as_mut(), deadline);
+        }
+    })
+    .await
+}
+
+/// Sets the timer to the deadline, or to look again later where there is none.
+fn set(timer: Pin<&mut tokio::time::Sleep>, deadline: Option<Instant>) {
+    timer.reset(deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(10)));
+}
+
 /// A socket whose reads are noted.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
-    pub(super) socket: S,
-    pub(super) activity: Arc<Activity>,
+pub struct Watched<S> {
+    /// The socket.
+    pub socket: S,
+    /// Where reads are noted.
+    pub activity: Arc<Activity>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {

@@ -1,0 +1,119 @@
+//! Tells clients over HTTP long polling which configuration changed, and hands it to them (`docs/long-polling.md`).
+//! It must not change content, hold a thread or a buffer for a client that waits, or name a group nobody asked for.
+//!
+//! | module | step | takes | gives |
+//! |---|---|---|---|
+//! | [`maps`] | a source: labelled ConfigMaps of opted-in namespaces | lists, events | changes, Events on what is wrong |
+//! | [`feed`] | gathers what changes in one moment | changes | changes at once |
+//! | [`board`] | what is served | changes | contents, and which differ from a client's |
+//! | [`hub`] | who waits | changes | wakes |
+//! | [`wait`] | one long poll | what a client has | names of groups |
+//! | [`http`] | the contract | requests | answers |
+
+pub mod board;
+pub mod feed;
+pub mod http;
+pub mod hub;
+pub mod maps;
+pub mod wait;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::lead::Term;
+use crate::telemetry::Metrics;
+use board::Space;
+use http::{Limits, Logins, Routes};
+use hub::Hub;
+use maps::tell::Teller;
+use maps::watch::Watch;
+
+/// Changes that wait to be taken in. A watch stops reading when there are as many.
+const QUEUE: usize = 256;
+
+/// What is polled, and by whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What clients send as `namespaceId`, and the namespace whose labelled ConfigMaps it stands for.
+    pub namespaces: BTreeMap<String, String>,
+    /// The Secret with name and password of the login, and its namespace; without it there is no login.
+    pub login: Option<(String, String)>,
+    /// How many connections there may be.
+    pub limits: Limits,
+    /// What this operator calls itself in Events.
+    pub identity: String,
+}
+
+/// Where it is told who leads, and where it counts.
+#[derive(Clone, Debug)]
+pub struct Ties {
+    /// Whether this operator may write.
+    pub terms: watch::Receiver<Option<Term>>,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+/// Tasks of one end, and what ends them.
+#[derive(Clone, Debug)]
+pub struct Tasks<'a> {
+    /// Whose owner waits for them.
+    pub tracker: &'a TaskTracker,
+    /// Ends them.
+    pub stop: &'a CancellationToken,
+}
+
+impl Tasks<'_> {
+    fn spawn<F>(&self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tracker.spawn(task(self.stop.clone()));
+    }
+}
+
+/// Serves on `socket`; `writes` are tasks that write to the cluster, `rest` all others. Gives what says when all
+/// namespaces were listed.
+#[must_use]
+pub fn start(
+    settings: Settings,
+    client: &Client,
+    socket: TcpListener,
+    ties: Ties,
+    writes: &Tasks<'_>,
+    rest: &Tasks<'_>,
+) -> watch::Receiver<bool> {
+    let hub = Hub::default();
+    let (changes, received) = mpsc::channel(QUEUE);
+    let namespaces: BTreeSet<&String> = settings.namespaces.values().collect();
+    let mut faults = Vec::new();
+    for namespace in &namespaces {
+        let (told, fault) = watch::channel(maps::book::Faults::new());
+        faults.push(fault);
+        let api = Api::namespaced(client.clone(), namespace);
+        let watch = Watch::new(api, Space::namespace(namespace), changes.clone(), told);
+        rest.spawn(|stop| watch.run(stop));
+    }
+    let teller = Teller::new(client.clone(), &settings.identity, ties.terms, faults);
+    writes.spawn(|stop| teller.run(stop));
+
+    let (complete, completed) = watch::channel(false);
+    let wanted = namespaces.iter().map(|namespace| Space::namespace(namespace)).collect();
+    rest.spawn(|stop| feed::run(hub.clone(), received, wanted, complete, stop));
+
+    let logins = settings.login.map(|(namespace, name)| {
+        let (sender, logins) = watch::channel(None);
+        let api = Api::namespaced(client.clone(), &namespace);
+        rest.spawn(|stop| http::keep_login(api, name, sender, stop));
+        Logins::new(logins)
+    });
+    let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
+    let spaces = settings.namespaces.into_iter().map(space).collect();
+    let routes = Routes::new(hub, spaces, logins, ties.metrics);
+    rest.spawn(|stop| http::serve(socket, routes, settings.limits, stop));
+    completed
+}

@@ -1,0 +1,246 @@
+//! Long polling of labelled ConfigMaps: by the released client of Soul, and request by request.
+//! Each test switches it on for its own namespace, so it is alone, and off again.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::{Cluster, Namespace, eventually};
+use sluice_tests::http::{self, Answer, Connection};
+use sluice_tests::soul::Soul;
+
+use super::operator::{PODS, leader};
+
+const SOON: Duration = Duration::from_secs(30);
+/// Soul may pause for 30 s after an update of one group.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Upgrades the release so that a namespace is polled by who sends no namespaceId.
+fn switch_on(cluster: &Cluster, space: &Namespace<'_>, more: &[&str]) {
+    let namespaces = format!("longPolling.namespaces={{\"\":\"{}\"}}", space.name());
+    cluster.helm_install(&[&["--set-json", &namespaces][..], more].concat());
+}
+
+/// `host:8083` of the operator's Service.
+fn service(cluster: &Cluster) -> String {
+    let place = "-o=jsonpath={.spec.clusterIP}";
+    format!("{}:8083", cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", place]))
+}
+
+/// Name and `host:8083` of each operator.
+fn replicas(cluster: &Cluster) -> Vec<(String, String)> {
+    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.metadata.deletionTimestamp}{"\n"}{end}"#;
+    let rows = cluster.kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, rows]);
+    let fields = rows.lines().map(|row| row.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    let running = fields.filter(|fields| fields[2].is_empty());
+    running.map(|fields| (fields[0].clone(), format!("{}:8083", fields[1]))).collect()
+}
+
+/// A ConfigMap that is the content of a group.
+fn content(name: &str, group: &str, text: &str) -> String {
+    serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": name, "labels": {"sluice.dev/config-group": group}},
+        "data": {"data.json": text},
+    })
+    .to_string()
+}
+
+fn ask(address: &str, request: &[u8]) -> Result<Answer, String> {
+    http::try_exchange(address, request, Duration::from_secs(65))
+        .ok_or_else(|| format!("{address} gave no answer"))
+}
+
+/// What fetch answers of a group: its text's length is not checked, its bytes are.
+fn fetched(address: &str, group: &str) -> Result<Value, String> {
+    let answer = ask(address, &http::get(&format!("/configs/fetch?groupKeys={group}")))?;
+    let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+    if answer.status == 200 { Ok(json["data"][group].clone()) } else { Err(json.to_string()) }
+}
+
+/// Waits until a replica serves a group with this content.
+fn until_serves(address: &str, group: &str, data: &Value) -> Value {
+    eventually(&format!("{address} to serve {data}"), SOON, || {
+        let served = fetched(address, group)?;
+        if served["data"] == *data { Ok(served) } else { Err(served.to_string()) }
+    })
+}
+
+/// A poll with what fetch answered.
+fn poll(group: &str, served: &Value, headers: &str) -> Vec<u8> {
+    let value = format!("{},{}", served["md5"].as_str().unwrap(), served["lastModifyTime"]);
+    http::post("/configs/listener", headers, &http::form(&[(group, &value)]))
+}
+
+#[test]
+fn a_released_client_of_soul_sees_content_appear_change_go_and_come_back() {
+    let home = Soul::install();
+    let cluster = Cluster::alone();
+    let space = cluster.namespace("soul");
+    let plugin = |config: &str| {
+        format!(r#"[{{"id": "1", "name": "waf", "config": "{config}", "role": 0, "enabled": true}}]"#)
+    };
+    space.apply(&content("plugins", "PLUGIN", &plugin("first")));
+    switch_on(&cluster, &space, &[]);
+    let client = Soul::start(&home, &format!("http://{}", service(&cluster)));
+    let timed = |what: &str, kind: &str, lines: &[&str], change: &dyn Fn()| {
+        let began = Instant::now();
+        change();
+        client.until(kind, lines, PAUSE);
+        println!("Soul 2.2.1: {what} after {:.2} s", began.elapsed().as_secs_f64());
+    };
+    timed("content at its start", "plugins", &["plugin waf first"], &|| {});
+    timed("an edit", "plugins", &["plugin waf second"], &|| {
+        space.apply(&content("plugins", "PLUGIN", &plugin("second")));
+    });
+    timed("another group that appears", "keys", &["key shop"], &|| {
+        space.apply(&content(
+            "keys",
+            "APP_AUTH",
+            r#"[{"appKey": "shop", "appSecret": "x", "enabled": true}]"#,
+        ));
+    });
+    timed("a deletion", "plugins", &[], &|| drop(space.kubectl(&["delete", "configmap/plugins"])));
+    timed("the same content made again", "plugins", &["plugin waf second"], &|| {
+        space.apply(&content("plugins", "PLUGIN", &plugin("second")));
+    });
+    drop(client);
+    cluster.helm_install(&[]);
+}
+
+#[test]
+fn every_replica_serves_the_same_and_only_good_content() {
+    let cluster = Cluster::alone();
+    let space = cluster.namespace("polled");
+    switch_on(&cluster, &space, &[]);
+    let replicas = replicas(&cluster);
+    assert_eq!(replicas.len(), 2, "{replicas:?}");
+    let before = until_serves(&replicas[0].1, "PLUGIN", &serde_json::json!([]));
+
+    // Both tell a client that waits, whoever leads.
+    let text = " [ {\"a\": 1.0}, 2 ]\n";
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = replicas
+            .iter()
+            .map(|(_, address)| {
+                scope.spawn(|| (ask(address, &poll("PLUGIN", &before, "")).unwrap(), Instant::now()))
+            })
+            .collect();
+        std::thread::sleep(Duration::from_secs(1));
+        space.apply(&content("plugins", "PLUGIN", text));
+        let applied = Instant::now();
+        for waiting in waiting {
+            let (answer, told) = waiting.join().unwrap();
+            assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":["PLUGIN"]}"#);
+            println!("told {:?} after kubectl apply ended", told.saturating_duration_since(applied));
+        }
+    });
+    let [one, other] = [0, 1].map(|index| {
+        let answer = ask(&replicas[index].1, &http::get("/configs/fetch?groupKeys=PLUGIN")).unwrap();
+        assert!(answer.text().contains(text), "{}", answer.text());
+        answer.body
+    });
+    assert_eq!(one, other, "the same time at both");
+
+    // What is no array is told by an Event, once, and not served.
+    space.apply(&content("plugins", "PLUGIN", "[1"));
+    let events = || {
+        let selected = ["get", "events", "--field-selector", "reason=InvalidData", "-o", "json"];
+        let list: Value = serde_json::from_str(&space.kubectl(&selected)).unwrap();
+        list["items"].as_array().unwrap().clone()
+    };
+    eventually("an Event", SOON, || if events().is_empty() { Err("none".to_owned()) } else { Ok(()) });
+    let unchanged = fetched(&replicas[1].1, "PLUGIN").unwrap();
+    let answer = ask(&replicas[1].1, &poll("PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
+    assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":[]}"#);
+    assert_eq!(ask(&replicas[0].1, &http::get("/configs/fetch?groupKeys=PLUGIN")).unwrap().body, one);
+    let told = events();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["reportingInstance"], leader(&cluster));
+    assert!(told[0]["message"].as_str().unwrap().starts_with("data.json: it is no JSON array"), "{told:?}");
+
+    // A replica that starts now knows no good content, and takes none away from who has it.
+    cluster.kubectl(&["-n", SYSTEM, "delete", "pod", &replicas[1].0, "--wait=true"]);
+    let fresh = eventually("another replica", Duration::from_secs(60), || {
+        let fresh = self::replicas(&cluster).into_iter().find(|fresh| !replicas.contains(fresh));
+        let (_, address) = fresh.ok_or("none")?;
+        fetched(&address, "PLUGIN").map(|served| (address, served))
+    });
+    assert_eq!(fresh.1["lastModifyTime"], 0);
+    let answer = ask(&fresh.0, &poll("PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
+    assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":[]}"#);
+    space.apply(&content("plugins", "PLUGIN", "[3]"));
+    until_serves(&fresh.0, "PLUGIN", &serde_json::json!([3]));
+    cluster.helm_install(&[]);
+}
+
+#[test]
+fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
+    const CLIENTS: u64 = 1_000;
+    let cluster = Cluster::alone();
+    let space = cluster.namespace("many");
+    switch_on(&cluster, &space, &[]);
+    let (pod, address) = replicas(&cluster).remove(0);
+    let before = until_serves(&address, "PLUGIN", &serde_json::json!([]));
+    let resident = || cluster.resident_kib(SYSTEM, &pod);
+    let idle = resident();
+    let open = |_| {
+        let mut client = Connection::open(&address);
+        assert!(client.send(&poll("PLUGIN", &before, "")));
+        client
+    };
+    let mut clients: Vec<_> = (0..CLIENTS).map(open).collect();
+    // The last of them waits too.
+    std::thread::sleep(Duration::from_secs(1));
+    let each = resident().saturating_sub(idle) * 1_024 / CLIENTS;
+    space.apply(&content("plugins", "PLUGIN", "[1]"));
+    let applied = Instant::now();
+    for client in &mut clients {
+        assert!(client.answer().text().ends_with(r#""data":["PLUGIN"]}"#));
+    }
+    println!(
+        "{CLIENTS} clients wait in {each} bytes each, all told {:?} after kubectl apply ended",
+        applied.elapsed()
+    );
+    assert!(each < 16 << 10, "{each} bytes for each client that waits");
+    cluster.helm_install(&[]);
+}
+
+#[test]
+fn with_a_login_a_token_of_one_replica_opens_the_others() {
+    let cluster = Cluster::alone();
+    let space = cluster.namespace("login");
+    switch_on(&cluster, &space, &["--set", "longPolling.loginSecret=polling"]);
+    // Made only now: it is looked for again and again.
+    let secret = [
+        "create",
+        "secret",
+        "generic",
+        "polling",
+        "--from-literal=username=admin",
+        "--from-literal=password=123456",
+    ];
+    cluster.kubectl(&[&["-n", SYSTEM][..], &secret].concat());
+    let replicas = replicas(&cluster);
+    let login = http::get("/platform/login?userName=admin&password=123456");
+    let token = eventually("a login", SOON, || {
+        let answer = ask(&replicas[0].1, &login)?;
+        let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
+        json["data"]["token"].as_str().map(str::to_owned).ok_or_else(|| json.to_string())
+    });
+    let fetch = |headers: &str| {
+        format!("GET /configs/fetch?groupKeys=A HTTP/1.1\r\nHost: a\r\n{headers}\r\n").into_bytes()
+    };
+    for (_, address) in &replicas {
+        let opened = eventually("the other's login", SOON, || {
+            let answer = ask(address, &fetch(&format!("X-Access-Token: {token}\r\n")))?;
+            if answer.status == 503 { Err(answer.text().to_owned()) } else { Ok(answer.status) }
+        });
+        assert_eq!(opened, 200);
+        assert_eq!(ask(address, &fetch("")).unwrap().status, 401);
+    }
+    let logs = cluster.kubectl(&["-n", SYSTEM, "logs", "-l", PODS, "--tail=-1"]);
+    assert!(!logs.contains("123456") && !logs.contains(&token), "{logs}");
+    cluster.kubectl(&["-n", SYSTEM, "delete", "secret/polling"]);
+    cluster.helm_install(&[]);
+}
