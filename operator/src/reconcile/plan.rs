@@ -275,7 +275,7 @@ pub(super) fn note_kept(store: &Store, memory: &mut Memory, write: &Write, answe
             }
         }
         Write::DefaultFleet { key, wanted, .. } => {
-            default_fleet::note_kept(store, memory, key, wanted, answered)
+            default_fleet::note_kept(store, memory, key, wanted, answered);
         }
         _ => {}
     }

@@ -148,7 +148,7 @@ pub async fn keep(
             }
             Ok(Err(error)) => tracing::warn!(secret = name, %error, "the login's Secret can't be read"),
             Err(_) => {
-                tracing::warn!(secret = name, "the API server does not answer about the login's Secret")
+                tracing::warn!(secret = name, "the API server does not answer about the login's Secret");
             }
         }
         let jitter = AGAIN.mul_f64(f64::from(jitter()) / 5.0 / 256.0);

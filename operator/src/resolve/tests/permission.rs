@@ -210,9 +210,9 @@ fn files_for_a_cluster_are_judged_by_its_rules() {
     let known = World::default().namespaces;
     let there = json!({"fleet": {"name": "shared", "namespace": "data"}});
     let closed = kafka_fleet("data/shared", &Value::Null);
-    let resolution = for_cluster(&[closed.clone()], &[stream("shop", "a", &there)], &known);
+    let resolution = for_cluster(std::slice::from_ref(&closed), &[stream("shop", "a", &there)], &known);
     assert_eq!(only_problem(&resolution).0, Reason::NotPermitted);
-    let resolution = for_cluster(&[closed.clone()], &[stream("data", "a", &there)], &known);
+    let resolution = for_cluster(std::slice::from_ref(&closed), &[stream("data", "a", &there)], &known);
     assert_eq!(resolution.problems, []);
     let file = json!({"fleet": {"name": "shared"}, "sink": {"name": "local"}});
     let resolution = for_cluster(&[closed], &[stream("data", "a", &file)], &known);
@@ -255,7 +255,7 @@ fn what_depends_on_labels_that_are_not_known_is_let_in_and_told() {
 
     let topic = json!({"fleet": there["fleet"], "sink": {"topic": "billing.x"}});
     let fleet = by(json!({"team": "sales"}));
-    let resolution = on_host(&[fleet.clone()], &[stream("new", "a", &topic)], Some(&known));
+    let resolution = on_host(std::slice::from_ref(&fleet), &[stream("new", "a", &topic)], Some(&known));
     assert_eq!(resolution.problems[0].field, "spec.sink.topic", "all else is judged");
     let resolution = on_host(&[fleet], &[stream("new", "a", &there)], Some(&known));
     assert_eq!(

@@ -15,12 +15,12 @@ fn map(name: &str, group: &str, second: u8, text: Option<&str>) -> ConfigMap {
     .unwrap()
 }
 
-fn good(text: &str) -> Option<Content> {
-    Some(Content::new(text.to_owned().into_bytes()))
+fn good(text: &str) -> Content {
+    Content::new(text.to_owned().into_bytes())
 }
 
 fn changed(group: &str, text: Option<&str>) -> Vec<Changed> {
-    vec![(group.to_owned(), text.and_then(good))]
+    vec![(group.to_owned(), text.map(good))]
 }
 
 /// Name and reason of all that is wrong.
@@ -33,7 +33,7 @@ fn content_is_passed_on_byte_for_byte() {
     let mut book = Book::default();
     let text = " [ {\"b\": 1.0,\t\"a\":\"\\u00e9 é\"},\n1 ]\n";
     let listed = book.list(vec![map("one", "A", 1, Some(text))]);
-    assert_eq!(listed, BTreeMap::from([("A".to_owned(), good(text))]));
+    assert_eq!(listed, BTreeMap::from([("A".to_owned(), Some(good(text)))]));
     assert_eq!(book.apply(map("one", "A", 1, Some("[]\n"))), changed("A", Some("[]\n")));
     assert_eq!(book.apply(map("one", "A", 1, Some("[]\n"))), []);
     assert_eq!(book.remove("one"), changed("A", None));
@@ -50,7 +50,7 @@ fn what_is_no_json_array_is_told_and_the_last_good_stays() {
         assert_eq!(faults(&book), [("one".to_owned(), "InvalidData")], "{bad:?}");
     }
     let listed = book.list(vec![map("one", "A", 1, Some("{}"))]);
-    assert_eq!(listed, BTreeMap::from([("A".to_owned(), good("[1]"))]), "through another look too");
+    assert_eq!(listed, BTreeMap::from([("A".to_owned(), Some(good("[1]")))]), "through another look too");
     assert_eq!(book.apply(map("one", "A", 1, Some("[2]"))), changed("A", Some("[2]")));
     assert_eq!(faults(&book), []);
 }
@@ -82,7 +82,7 @@ fn what_is_no_good_from_the_start_is_not_known_until_it_is_mended_or_gone() {
 fn the_oldest_of_a_group_has_it() {
     let mut book = Book::default();
     book.list(vec![map("b", "A", 2, Some("[2]")), map("c", "A", 1, Some("[1]"))]);
-    assert_eq!(book.served["A"], good("[1]"));
+    assert_eq!(book.served["A"], Some(good("[1]")));
     assert_eq!(faults(&book), [("b".to_owned(), "GroupTaken")]);
     let note = book.faults()["uid-b"].1.note();
     assert!(note.starts_with("the older ConfigMap c has this group"), "{note}");
@@ -98,7 +98,7 @@ fn a_configmap_may_move_to_another_group() {
     let mut book = Book::default();
     book.list(vec![map("one", "A", 1, Some("[1]"))]);
     let moved = book.apply(map("one", "B", 1, Some("[1]")));
-    assert_eq!(moved, [("A".to_owned(), None), ("B".to_owned(), good("[1]"))]);
+    assert_eq!(moved, [("A".to_owned(), None), ("B".to_owned(), Some(good("[1]")))]);
 }
 
 #[test]
