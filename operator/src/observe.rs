@@ -23,6 +23,8 @@ pub struct FleetView {
     pub held: Option<String>,
     /// Whether an object of it is still to be written.
     pub unwritten: bool,
+    /// Why its workload can't make pods, in Kubernetes' words; absent: it can, or its kind does not say.
+    pub unmade: Option<String>,
 }
 
 /// What keeps a fleet from being made as written.

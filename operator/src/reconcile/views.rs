@@ -132,6 +132,7 @@ fn view(
         faults: faults(memory, key),
         held: None,
         unwritten: false,
+        unmade: store.children.get(&workload(key, fleet.spec.mode)).and_then(unmade),
     }
 }
 
@@ -149,6 +150,13 @@ fn numbers(store: &Store, fleet: &ProxyFleet, key: &FleetKey) -> Option<Workload
     let key = workload(key, fleet.spec.mode);
     let child = store.children.get(&key)?;
     (child.owner.as_deref() == fleet.metadata.uid.as_deref()).then(|| counts(key.kind, child))
+}
+
+/// What a Deployment says of pods that a quota or a policy refuses; other kinds say it in Events alone.
+fn unmade(child: &Child) -> Option<String> {
+    let conditions = child.value.pointer("/status/conditions")?.as_array()?;
+    let failed = |condition: &&Value| condition["type"] == "ReplicaFailure" && condition["status"] == "True";
+    conditions.iter().find(failed)?.get("message")?.as_str().map(str::to_owned)
 }
 
 fn counts(kind: ObjectKind, child: &Child) -> WorkloadView {

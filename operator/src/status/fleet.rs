@@ -114,6 +114,9 @@ fn progressing(fleet: &ProxyFleet, view: &FleetView) -> Told {
 fn degraded(view: &FleetView, nodes: &Nodes<'_>) -> Told {
     let mut troubles: Vec<(Degraded, String)> =
         view.faults.iter().map(|fault| (fault_reason(fault.kind), fault.message.clone())).collect();
+    troubles.extend(
+        view.unmade.as_ref().map(|why| (Degraded::PodsFailing, format!("no pod can be made: {why}"))),
+    );
     troubles.extend(failing_pods(view));
     troubles.extend(refused_configuration(view));
     troubles.extend(bad_sinks(nodes));

@@ -87,13 +87,14 @@ fn standing(round: &Round<'_>, fleet: &ResolvedFleet) -> Option<Standing> {
 }
 
 fn is_troubled(view: &FleetView) -> bool {
-    view.nodes.iter().filter(|node| !node.terminating).any(|node| {
-        let says = |status: &Arc<NodeStatus>| {
-            let bad = |sink: &SinkStatus| !sink.ready && sink.reason != Some(NotReady::Checking);
-            status.config_error.is_some() || status.sinks.iter().any(bad)
-        };
-        (!node.ready && node.trouble.is_some()) || node.status.as_ref().is_some_and(says)
-    })
+    view.unmade.is_some()
+        || view.nodes.iter().filter(|node| !node.terminating).any(|node| {
+            let says = |status: &Arc<NodeStatus>| {
+                let bad = |sink: &SinkStatus| !sink.ready && sink.reason != Some(NotReady::Checking);
+                status.config_error.is_some() || status.sinks.iter().any(bad)
+            };
+            (!node.ready && node.trouble.is_some()) || node.status.as_ref().is_some_and(says)
+        })
 }
 
 fn is_rolling(view: &FleetView) -> bool {

@@ -273,6 +273,17 @@ fn a_stream_without_its_endpoints_takes_reports_and_says_so() {
 }
 
 #[test]
+fn pods_that_cant_be_made_are_told() {
+    let view = FleetView { unmade: Some("exceeded quota: compute".to_owned()), ..seen([]) };
+    let degraded = tell_fleet(&proxy_fleet("sluice-system/default", &json!({})), &view).conditions;
+    let degraded = of(&degraded, "Degraded");
+    assert_eq!(
+        (&*degraded.reason, &*degraded.message),
+        ("PodsFailing", "no pod can be made: exceeded quota: compute")
+    );
+}
+
+#[test]
 fn a_daemon_set_is_not_scaled_to_zero() {
     let fleet = proxy_fleet("sluice-system/default", &json!({"mode": "DaemonSet"}));
     let status = tell_fleet(&fleet, &seen([]));

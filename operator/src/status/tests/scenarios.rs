@@ -198,7 +198,7 @@ fn degraded() -> Vec<Told> {
                 "Service default exists and is not this fleet's; delete it, or name the fleet differently",
             ),
         ),
-        is("ApplyRefused", &fault(FaultKind::ApplyRefused, "Deployment default: exceeded quota: compute")),
+        is("ApplyRefused", &fault(FaultKind::ApplyRefused, "Deployment default: exceeded quota: objects")),
         is("PodsFailing", &failing),
         is("ConfigRefused", &seen([good(), refuses])),
         is(

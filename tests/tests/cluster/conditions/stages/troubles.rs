@@ -96,5 +96,9 @@ pub(in crate::conditions) const QUOTA: Stage = (
         Kubectl(&["create", "quota", "none", "--hard=services=0"]),
         Apply(&[(FLEET, "edge", "replicas: 0, sinks: [KAFKA]")]),
         told("pf/edge", "Degraded", "True", "ApplyRefused", "quota: none"),
+        Kubectl(&["delete", "quota", "none"]),
+        Kubectl(&["create", "quota", "crowded", "--hard=pods=0"]),
+        Apply(&[(FLEET, "crowded", "replicas: 1, sinks: [KAFKA], resources: SMALL")]),
+        told("pf/crowded", "Degraded", "True", "PodsFailing", "quota: crowded"),
     ],
 );
