@@ -24,6 +24,7 @@ pub mod app;
 pub mod apply;
 pub mod args;
 pub mod build;
+pub mod caller;
 mod hex;
 pub mod kind;
 pub mod lead;
