@@ -24,6 +24,10 @@ pub const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 /// minute, plus its cache's age.
 pub const KUBELET: Duration = Duration::from_secs(120);
 
+/// How long anything else may take that the cluster does in its own time: start a pod, elect a leader, tell a status.
+/// It bounds a wait and promises nothing: beside other tests, two cores at times take most of it.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
 static INSTALLED: Mutex<bool> = Mutex::new(false);
 
 impl Cluster {
@@ -35,7 +39,11 @@ impl Cluster {
         // A test that failed while installing leaves it to the next to say why.
         let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !*installed {
-            self.helm_install(&[]);
+            // The chart makes the definitions, or takes over what is there; helm fails where they appear meanwhile.
+            self.with_definitions(|there| {
+                self.helm_install(&[]);
+                *there = true;
+            });
             *installed = true;
         }
     }

@@ -64,6 +64,13 @@ impl Cluster {
         Self::take(Turn::Alone(TURNS.write().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    /// Keeps the cluster free of other tests while this lives, without starting or using it: for a test that takes all
+    /// that the machine has.
+    #[must_use]
+    pub fn nobody() -> impl Sized {
+        TURNS.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(turn: Turn) -> Self {
         let home = Home::shared();
         home.enter();

@@ -1,15 +1,11 @@
 //! Who may attach to a fleet: what is refused, what is told of it, and what then reaches Kafka, which is nothing.
 
-use std::time::Duration;
-
-use sluice_tests::cluster::product::{KUBELET, try_report};
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, try_report};
 use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually};
 use sluice_tests::{kafka, wait};
 
 use super::manifests::{fleet, stream};
 use super::pace::{hurry, soon_ready};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A fleet with more in its spec, in lines.
 fn fleet_that(name: &str, more: &str) -> String {
@@ -35,11 +31,11 @@ spec:
 
 /// Waits until a stream is refused, and gives what it is told.
 fn refused(space: &Namespace<'_>, stream: &str, reason: &str) -> String {
-    space.until_condition(&format!("dstream/{stream}"), "Accepted", "False", reason, SOON)
+    space.until_condition(&format!("dstream/{stream}"), "Accepted", "False", reason, PATIENCE)
 }
 
 fn accepted(space: &Namespace<'_>, stream: &str) {
-    space.until_condition(&format!("dstream/{stream}"), "Accepted", "True", "Accepted", SOON);
+    space.until_condition(&format!("dstream/{stream}"), "Accepted", "True", "Accepted", PATIENCE);
 }
 
 /// A running fleet that takes reports of a stream `own`.
@@ -47,7 +43,7 @@ fn serving(space: &Namespace<'_>, fleet: &str) -> String {
     soon_ready(space, &format!("own-{fleet}"), space);
     let service = space.service(&format!("sluice-{fleet}"));
     let group = format!("{}-{fleet}", space.name());
-    eventually("the fleet to take reports", SOON, || try_report(&service, &group, "own", "own"));
+    eventually("the fleet to take reports", PATIENCE, || try_report(&service, &group, "own", "own"));
     service
 }
 
@@ -93,7 +89,7 @@ fn a_namespace_that_may_not_attach_is_told_the_rule_and_nothing_of_it_reaches_ka
 
     // A label is all that was missing; the groupId that the fleet allows by default is the namespace's name.
     cluster.kubectl(&["label", "namespace", shop.name(), "team=data"]);
-    let told = eventually("another refusal", SOON, || {
+    let told = eventually("another refusal", PATIENCE, || {
         let told = shop.condition("dstream/chosen", "Accepted").2;
         if told.starts_with("spec.groupId") { Ok(told) } else { Err(told) }
     });
@@ -188,7 +184,7 @@ fn of_two_streams_of_the_same_ids_the_older_keeps_them() {
     let made = old.get("dstream/first")["metadata"]["creationTimestamp"].clone();
     let made: jiff::Timestamp = made.as_str().expect("a time").parse().expect("a time");
     // Kubernetes tells ages in whole seconds.
-    wait::until("another second", SOON, || jiff::Timestamp::now().as_second() > made.as_second());
+    wait::until("another second", PATIENCE, || jiff::Timestamp::now().as_second() > made.as_second());
     young.apply(&same("second"));
     let told = refused(&young, "second", "Conflict");
     let wanted =

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use sluice_tests::cluster::Cluster;
 use sluice_tests::process::{Signal, descendants, is_alive, signal};
 use sluice_tests::{paths, wait};
 
@@ -36,9 +36,8 @@ fn groups(keeper: u32) -> Vec<PathBuf> {
 }
 
 fn ends_clean(name: &str, end: impl FnOnce(&mut Child)) {
-    // A start takes all that the machine has: one at a time, beside the one that the other tests share.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // A start takes all that the machine has, and the pods of other tests would not start beside it.
+    let _turn = Cluster::nobody();
     let (mut child, directory) = begin(name);
     let below = descendants(child.id());
     assert!(below.len() > 5 && !groups(child.id()).is_empty(), "{below:?}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_tests::cluster::product::try_report;
+use sluice_tests::cluster::product::{PATIENCE, try_report};
 use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually, image};
 use sluice_tests::history::History;
 use sluice_tests::kafka;
@@ -12,8 +12,6 @@ use sluice_tests::load::{Load, Progress};
 
 use super::manifests::{fleet, stream};
 use super::pace::{hurry, soon_has, soon_ready};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A fleet with more in its spec, in lines.
 fn fleet_that(name: &str, more: &str) -> String {
@@ -30,7 +28,7 @@ fn patch(space: &Namespace<'_>, object: &str, patch: &Value) {
 }
 
 fn until_fleet(space: &Namespace<'_>, name: &str, kind: &str, status: &str, reason: &str) -> String {
-    space.until_condition(&format!("pf/{name}"), kind, status, reason, SOON)
+    space.until_condition(&format!("pf/{name}"), kind, status, reason, PATIENCE)
 }
 
 /// Names and uids of a fleet's pods that are not going.
@@ -45,7 +43,7 @@ fn pods(space: &Namespace<'_>, fleet: &str) -> Vec<(String, String)> {
 }
 
 fn until_pods(space: &Namespace<'_>, fleet: &str, count: usize) {
-    eventually(&format!("{count} pods"), SOON, || {
+    eventually(&format!("{count} pods"), PATIENCE, || {
         let there = pods(space, fleet);
         if there.len() == count { Ok(()) } else { Err(format!("{there:?}")) }
     });
@@ -83,7 +81,7 @@ fn a_fleets_objects_are_made_for_its_mode() {
     let space = cluster.namespace("objects");
     for (name, mode) in [("deploy", "Deployment"), ("state", "StatefulSet"), ("daemon", "DaemonSet")] {
         space.apply(&fleet_that(name, &format!("mode: {mode}")).replace("replicas: 1", "replicas: 0"));
-        eventually("the fleet's Service", SOON, || {
+        eventually("the fleet's Service", PATIENCE, || {
             space.try_get(&format!("service/sluice-{name}")).ok_or_else(|| "none".to_owned())
         });
     }
@@ -99,7 +97,7 @@ fn a_fleets_objects_are_made_for_its_mode() {
         assert_eq!(nodes["spec"]["clusterIP"], "None");
     }
     for name in ["deploy", "state"] {
-        let budget = eventually("a disruption budget", SOON, || {
+        let budget = eventually("a disruption budget", PATIENCE, || {
             space.try_get(&format!("pdb/sluice-{name}")).ok_or_else(|| "none".to_owned())
         });
         assert_eq!(budget["spec"]["maxUnavailable"], 1);
@@ -120,7 +118,7 @@ fn a_fleet_is_scaled_like_any_workload() {
     space.kubectl(&["scale", "pf/edge", "--replicas=2"]);
     until_pods(&space, "edge", 2);
     let path = format!("/apis/sluice.dev/v1alpha1/namespaces/{}/proxyfleets/edge/scale", space.name());
-    let scale = eventually("both to count", SOON, || {
+    let scale = eventually("both to count", PATIENCE, || {
         let scale: Value = serde_json::from_str(&space.kubectl(&["get", "--raw", &path])).expect("JSON");
         if scale["status"]["replicas"] == 2 { Ok(scale) } else { Err(scale.to_string()) }
     });
@@ -161,7 +159,7 @@ fn a_paused_fleet_stays_as_it_is_until_the_annotation_goes() {
 
     space.kubectl(&["annotate", "pf/edge", "sluice.dev/paused-"]);
     until_pods(&space, "edge", 2);
-    eventually("the budget to be back", SOON, || {
+    eventually("the budget to be back", PATIENCE, || {
         space.try_get("pdb/sluice-edge").ok_or_else(|| "none".to_owned())
     });
     soon_ready(&space, "after", &space);
@@ -213,7 +211,7 @@ fn a_pod_template_that_may_not_be_is_told_by_field_and_what_runs_goes_on() {
     ] {
         let whole = json!([{"op": "add", "path": "/spec/podTemplate", "value": template}]);
         space.kubectl(&["patch", "pf/edge", "--type=json", "-p", &whole.to_string()]);
-        eventually(&format!("{wanted} to be told"), SOON, || {
+        eventually(&format!("{wanted} to be told"), PATIENCE, || {
             let (status, reason, message) = space.condition("pf/edge", "Degraded");
             let told = status == "True" && reason == "InvalidPodTemplate" && message.contains(wanted);
             if told { Ok(()) } else { Err(message) }
@@ -249,14 +247,14 @@ fn another_image_rolls_out_and_no_acknowledged_record_is_lost() {
     let load = Load { group_id: space.name().to_owned(), close: true, ..steady }.spawn(&history, &progress);
     patch(&space, "pf/edge", &json!({"spec": {"image": other}}));
     until_fleet(&space, "edge", "Progressing", "True", "RollingOut");
-    eventually("all pods to be new ones", SOON * 2, || {
+    eventually("all pods to be new ones", PATIENCE, || {
         let now = pods(&space, "edge");
         let new = now.iter().all(|pod| !before.contains(pod)) && now.len() == before.len();
         if new { Ok(()) } else { Err(format!("{now:?}")) }
     });
     until_fleet(&space, "edge", "Progressing", "False", "UpToDate");
     let stored = history.stored();
-    eventually("reports to the new pods", SOON, || {
+    eventually("reports to the new pods", PATIENCE, || {
         if history.stored() > stored { Ok(()) } else { Err(format!("{stored}")) }
     });
     progress.stop();
@@ -282,7 +280,7 @@ fn an_object_of_somebody_else_is_left_alone_and_told() {
     assert_eq!(space.get("service/sluice-edge"), before);
     space.kubectl(&["delete", "service/sluice-edge"]);
     until_fleet(&space, "edge", "Degraded", "False", "AsExpected");
-    let service = eventually("the fleet's own Service to take reports", SOON, || {
+    let service = eventually("the fleet's own Service to take reports", PATIENCE, || {
         hurry(&space);
         let service = space.try_get("service/sluice-edge").ok_or("none")?;
         let address = sluice_tests::cluster::product::address(&service);

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Entry, Mark, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
 use super::operator::{PODS, another_leader, leader, lease, until_quiet, writes};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// What the holder that there is now did not write itself since it acquired the lease; it must have written.
 fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {
@@ -22,9 +20,9 @@ fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {
 
 fn all_accepted(space: &Namespace<'_>, count: usize) {
     for number in 0..count {
-        space.until_condition(&format!("dstream/s{number}"), "Accepted", "True", "Accepted", SOON);
+        space.until_condition(&format!("dstream/s{number}"), "Accepted", "True", "Accepted", PATIENCE);
     }
-    eventually("every stream's endpoints", SOON, || {
+    eventually("every stream's endpoints", PATIENCE, || {
         let made = space.children().iter().filter(|name| name.ends_with("-endpoints")).count();
         if made == count { Ok(()) } else { Err(format!("{made} of {count}")) }
     });
@@ -54,7 +52,7 @@ fn whatever_is_removed_comes_back() {
     }
     println!("removed {removed} objects in a minute");
     assert!(removed > 30, "{removed}");
-    eventually("all objects to be back", SOON, || {
+    eventually("all objects to be back", PATIENCE, || {
         let now = space.children();
         let missing: Vec<_> = before.difference(&now).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
@@ -128,7 +126,7 @@ fn proxies_restart_and_serve_without_an_operator() {
     cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
     cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", PODS, "--timeout=60s"]);
     space.kubectl(&["delete", "pod", "-l", "sluice.dev/fleet=edge", "--grace-period=0", "--force"]);
-    eventually("a report to a proxy that started without an operator", SOON, || {
+    eventually("a report to a proxy that started without an operator", PATIENCE, || {
         try_report(&service, space.name(), "a", "alone")
     });
     cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=2"]);
@@ -150,7 +148,7 @@ fn an_operator_that_starts_again_writes_nothing() {
     another_leader(&cluster, &former);
     // Once it answers a change it has looked at everything.
     space.apply(&stream("c", "edge"));
-    space.until_condition("dstream/c", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/c", "Accepted", "True", "Accepted", PATIENCE);
     let entries = cluster.audit_since(mark);
     // The fleet's configuration and status hold the new stream too.
     let needed = |entry: &&Entry| {

@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sluice_tests::chart;
-use sluice_tests::cluster::product::{KUBELET, RELEASE, SYSTEM, address, try_report};
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, RELEASE, SYSTEM, address, try_report};
 use sluice_tests::cluster::{Cluster, KAFKA_SERVICE, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
-
-const SOON: Duration = Duration::from_secs(90);
 
 /// A stream on the default fleet.
 const ON_DEFAULT: &str = "
@@ -140,7 +138,7 @@ fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
     space.apply(ON_DEFAULT);
     space.apply(&own);
     gone.apply(&(fleet("edge", 1) + &stream("a", "edge")));
-    space.until_condition("dstream/a", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/a", "Accepted", "True", "Accepted", PATIENCE);
     space.until_ready("b");
     gone.until_ready("a");
     let before = pods(&space);
@@ -150,7 +148,7 @@ fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
         cluster.kubectl(&["get", "crd", definition]);
     }
     assert_eq!(streams(&space), "datastream.sluice.dev/a\ndatastream.sluice.dev/b\n");
-    eventually("nothing of the default fleet to be left", SOON, || {
+    eventually("nothing of the default fleet to be left", PATIENCE, || {
         let kinds = "proxyfleets,configmaps,services,deployments,poddisruptionbudgets,pods";
         let left = cluster.try_kubectl(&[
             "-n",
@@ -174,7 +172,7 @@ fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
     until_default_takes(&cluster, &space);
     // The fleet that went on is taken up as it is, and told to serve what comes.
     space.apply(&stream("c", "edge").replace("spec:\n", &format!("spec:\n  groupId: {group}\n")));
-    space.until_condition("dstream/c", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/c", "Accepted", "True", "Accepted", PATIENCE);
     try_report(&space.service("sluice-edge"), &group, "b", "taken up").expect("a report");
     assert_eq!(pods(&space), before, "the fleet's pods are the same as before");
 }

@@ -4,14 +4,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::http::{self, Answer, Connection};
 use sluice_tests::soul::Soul;
 
 use super::operator::{PODS, leader};
 
-const SOON: Duration = Duration::from_secs(30);
 /// Soul may pause for 30 s after an update of one group.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -60,7 +59,7 @@ fn fetched(address: &str, group: &str) -> Result<Value, String> {
 
 /// Waits until a replica serves a group with this content.
 fn until_serves(address: &str, group: &str, data: &Value) -> Value {
-    eventually(&format!("{address} to serve {data}"), SOON, || {
+    eventually(&format!("{address} to serve {data}"), PATIENCE, || {
         let served = fetched(address, group)?;
         if served["data"] == *data { Ok(served) } else { Err(served.to_string()) }
     })
@@ -149,7 +148,7 @@ fn every_replica_serves_the_same_and_only_good_content() {
         let list: Value = serde_json::from_str(&space.kubectl(&selected)).unwrap();
         list["items"].as_array().unwrap().clone()
     };
-    eventually("an Event", SOON, || if events().is_empty() { Err("none".to_owned()) } else { Ok(()) });
+    eventually("an Event", PATIENCE, || if events().is_empty() { Err("none".to_owned()) } else { Ok(()) });
     let unchanged = fetched(&replicas[1].1, "PLUGIN").unwrap();
     let answer = ask(&replicas[1].1, &poll("PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
     assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":[]}"#);
@@ -223,7 +222,7 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
     cluster.kubectl(&[&["-n", SYSTEM][..], &secret].concat());
     let replicas = replicas(&cluster);
     let login = http::get("/platform/login?userName=admin&password=123456");
-    let token = eventually("a login", SOON, || {
+    let token = eventually("a login", PATIENCE, || {
         let answer = ask(&replicas[0].1, &login)?;
         let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
         json["data"]["token"].as_str().map(str::to_owned).ok_or_else(|| json.to_string())
@@ -232,7 +231,7 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
         format!("GET /configs/fetch?groupKeys=A HTTP/1.1\r\nHost: a\r\n{headers}\r\n").into_bytes()
     };
     for (_, address) in &replicas {
-        let opened = eventually("the other's login", SOON, || {
+        let opened = eventually("the other's login", PATIENCE, || {
             let answer = ask(address, &fetch(&format!("X-Access-Token: {token}\r\n")))?;
             if answer.status == 503 { Err(answer.text().to_owned()) } else { Ok(answer.status) }
         });

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::http;
 
 use super::manifests::{fleet, stream};
 use super::operator::{PODS, leader};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A Service of the name that fleet `taken` needs.
 const SOMEBODY_ELSES: &str = "
@@ -60,7 +58,7 @@ fn of_leader(cluster: &Cluster) -> Result<Metrics, String> {
 
 /// Waits until one of the leader's metrics is more than `than`.
 fn until_more(cluster: &Cluster, name: &str, than: f64) {
-    eventually(&format!("{name} to be more than {than}"), SOON, || {
+    eventually(&format!("{name} to be more than {than}"), PATIENCE, || {
         let metrics = of_leader(cluster)?;
         match metrics.get(name) {
             Some(value) if *value > than => Ok(()),
@@ -94,7 +92,7 @@ fn until_event(
     (kind, name): (&str, &str),
     (warns, reason): (&str, &str),
 ) -> String {
-    eventually(&format!("an Event {reason} of {kind} {name}"), SOON, || {
+    eventually(&format!("an Event {reason} of {kind} {name}"), PATIENCE, || {
         let events = events(namespace, kind, name)?;
         let found = events.iter().find(|event| event.0 == warns && event.1 == reason);
         found.map(|event| event.2.clone()).ok_or_else(|| format!("{events:?}"))
@@ -105,7 +103,7 @@ fn until_event(
 fn exactly_one_operator_leads_and_it_is_the_leases_holder() {
     let cluster = Cluster::shared();
     cluster.install();
-    eventually("one leader by its own account", SOON, || {
+    eventually("one leader by its own account", PATIENCE, || {
         let holder = leader(&cluster);
         let operators = operators(&cluster)?;
         let leading = |metrics: &&Metrics| metrics.get("sluice_operator_leader") == Some(&1.0);
@@ -122,7 +120,7 @@ fn the_leader_counts_what_it_does_and_how_its_resources_are() {
     let cluster = Cluster::shared();
     cluster.install();
     let space = cluster.namespace("metrics");
-    let before = eventually("the leader's metrics", SOON, || of_leader(&cluster));
+    let before = eventually("the leader's metrics", PATIENCE, || of_leader(&cluster));
     let value = |name: &str| before.get(name).copied().unwrap_or_default();
     space.apply(&(fleet("edge", 1) + &stream("a", "edge")));
     space.until_ready("a");
@@ -145,7 +143,7 @@ fn the_leader_counts_what_it_does_and_how_its_resources_are() {
         until_more(&cluster, name, 0.0);
     }
     assert!(
-        eventually("the queue", SOON, || of_leader(&cluster)).contains_key("sluice_operator_queue_depth")
+        eventually("the queue", PATIENCE, || of_leader(&cluster)).contains_key("sluice_operator_queue_depth")
     );
 }
 
@@ -155,10 +153,10 @@ fn a_write_that_fails_is_counted_by_its_kind_and_waits_in_the_queue() {
     cluster.install();
     let space = cluster.namespace("errors");
     let name = r#"sluice_operator_errors_total{kind="name_taken"}"#;
-    let before = eventually("the leader's metrics", SOON, || of_leader(&cluster));
+    let before = eventually("the leader's metrics", PATIENCE, || of_leader(&cluster));
     space.apply(SOMEBODY_ELSES);
     space.apply(&fleet("taken", 1));
-    space.until_condition("pf/taken", "Degraded", "True", "NameTaken", SOON);
+    space.until_condition("pf/taken", "Degraded", "True", "NameTaken", PATIENCE);
     until_more(&cluster, name, before.get(name).copied().unwrap_or_default());
     until_more(&cluster, "sluice_operator_queue_depth", 0.0);
     until_event(&space, ("ProxyFleet", "taken"), ("Warning", "NameTaken"));
@@ -184,7 +182,7 @@ fn a_refusal_is_an_event_that_says_why() {
     let space = cluster.namespace("refused");
     space.apply(ELSEWHERE);
     let note = until_event(&space, ("DataStream", "elsewhere"), ("Warning", "NotPermitted"));
-    let message = space.until_condition("dstream/elsewhere", "Accepted", "False", "NotPermitted", SOON);
+    let message = space.until_condition("dstream/elsewhere", "Accepted", "False", "NotPermitted", PATIENCE);
     assert_eq!(note, message);
     assert!(note.starts_with("spec.sink.topic: topic payroll.salaries"), "{note}");
 }

@@ -1,13 +1,11 @@
 //! The cluster itself is one that the suites can stand on.
 
-use std::time::Duration;
-
+use sluice_tests::cluster::product::PATIENCE;
 use sluice_tests::cluster::{Cluster, KAFKA, KAFKA_SERVICE, Namespace, image};
 use sluice_tests::document::{document, kafka, kafka_sink, stream};
 use sluice_tests::{kafka, wait};
 
 /// How long a pod may take on a busy machine.
-const SOON: Duration = Duration::from_secs(90);
 
 /// What the strictest Pod Security asks of a container.
 const RESTRICTED: &str = "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, \
@@ -51,7 +49,7 @@ fn a_producer_pod_posts_to_a_proxy_pod_and_the_record_is_in_kafka() {
     let topic = kafka::unique_name("node");
     kafka::create(KAFKA, &topic, 1, &[]);
     apply_proxy(&namespace, &topic);
-    namespace.wait("pod/proxy", "Ready", SOON);
+    namespace.wait("pod/proxy", "Ready", PATIENCE);
 
     let image = image("sluice");
     namespace.apply(&format!(
@@ -76,7 +74,7 @@ spec:
       volumes: [{{name: records, configMap: {{name: records}}}}]
 "
     ));
-    namespace.wait("job/producer", "Complete", SOON);
+    namespace.wait("job/producer", "Complete", PATIENCE);
     assert!(namespace.logs("job/producer").contains("stored 1"), "{}", namespace.logs("job/producer"));
     let stored: Vec<_> = kafka::read(KAFKA, &topic).into_iter().map(|record| record.value).collect();
     assert_eq!(stored, [b"first"]);
@@ -133,7 +131,7 @@ fn a_kafka_password_can_be_rotated() {
     let cluster = Cluster::shared();
     for (password, before) in [("first-password", "none"), ("second-password", "first-password")] {
         cluster.set_kafka_password("rotated", password);
-        wait::until("the new password to be taken", SOON, || cluster.kafka_lets_in("rotated", password));
+        wait::until("the new password to be taken", PATIENCE, || cluster.kafka_lets_in("rotated", password));
         assert!(!cluster.kafka_lets_in("rotated", before), "the old password still works");
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Entry, eventually};
 
 /// Selects the operator's pods.
 pub(crate) const PODS: &str = "app.kubernetes.io/name=sluice-operator";
 
 const USER: &str = "system:serviceaccount:sluice-system:sluice-operator";
-const SOON: Duration = Duration::from_secs(60);
 
 /// A pod, and since when it leads.
 pub(crate) fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
@@ -20,11 +19,11 @@ pub(crate) fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
 }
 
 pub(crate) fn leader(cluster: &Cluster) -> String {
-    eventually("a leader", SOON, || lease(cluster).ok_or_else(|| "none".to_owned())).0
+    eventually("a leader", PATIENCE, || lease(cluster).ok_or_else(|| "none".to_owned())).0
 }
 
 pub(crate) fn another_leader(cluster: &Cluster, former: &str) -> String {
-    eventually("another leader", SOON, || {
+    eventually("another leader", PATIENCE, || {
         lease(cluster)
             .map(|lease| lease.0)
             .filter(|holder| holder != former)

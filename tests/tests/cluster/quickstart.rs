@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use sluice_tests::cluster::product::{KUBELET, SYSTEM};
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, KAFKA, eventually, image};
 use sluice_tests::kafka;
-
-const SOON: Duration = Duration::from_secs(30);
 
 const STREAM: &str = "
 apiVersion: sluice.dev/v1alpha1
@@ -87,13 +85,13 @@ fn a_deleted_stream_leaves_nothing_and_its_namespace_goes_at_once() {
     cluster.install();
     let shop = cluster.namespace("gone");
     shop.apply(STREAM);
-    shop.until_condition("dstream/orders", "Accepted", "True", "Accepted", SOON);
-    eventually("the endpoints", SOON, || {
+    shop.until_condition("dstream/orders", "Accepted", "True", "Accepted", PATIENCE);
+    eventually("the endpoints", PATIENCE, || {
         let made = shop.children();
         if made.contains("configmap/orders-endpoints") { Ok(()) } else { Err(format!("{made:?}")) }
     });
     shop.kubectl(&["delete", "dstream/orders", "--timeout=30s"]);
-    eventually("nothing to be left", SOON, || {
+    eventually("nothing to be left", PATIENCE, || {
         let left = shop.children();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });

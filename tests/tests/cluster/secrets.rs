@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
-use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, LOGIN_SERVICE, Namespace, eventually};
 use sluice_tests::{http, wait};
 
 use super::manifests::stream;
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// A fleet that logs in at Kafka with what a Secret holds.
 fn secured(name: &str, secret: &str) -> String {
@@ -50,7 +48,7 @@ fn login(name: &str, user: &str, password: &str) -> String {
 /// Gives a user of Kafka a password and waits until it is the one that counts.
 fn set_password(cluster: &Cluster, user: &str, password: &str) {
     cluster.set_kafka_password(user, password);
-    wait::until("the new password to be taken", SOON, || cluster.kafka_lets_in(user, password));
+    wait::until("the new password to be taken", PATIENCE, || cluster.kafka_lets_in(user, password));
 }
 
 /// Which containers run, and how often each was restarted.
@@ -92,7 +90,7 @@ fn a_rotated_password_is_used_without_a_restart() {
     );
     space.until_ready("a");
     let service = space.service("sluice-edge");
-    eventually("a report", SOON, || try_report(&service, space.name(), "a", "with the first"));
+    eventually("a report", PATIENCE, || try_report(&service, space.name(), "a", "with the first"));
     let (before, renewed) = (pods(&space), renewals(&space, "edge").unwrap());
 
     set_password(&cluster, user, "the-second-password");
@@ -205,7 +203,7 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     space.apply(&stream("b", "bad").replace("spec:\n", &format!("spec:\n  groupId: {}.bad\n", space.name())));
     space.until_ready("a");
     let service = space.service("sluice-good");
-    eventually("a report", SOON, || try_report(&service, space.name(), "a", "a report"));
+    eventually("a report", PATIENCE, || try_report(&service, space.name(), "a", "a report"));
     until_told(
         &space,
         "dstream/b",

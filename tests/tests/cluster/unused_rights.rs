@@ -3,18 +3,16 @@
 //! brings about itself.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sluice_tests::cluster::product::SYSTEM;
+use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, eventually};
 
 use super::manifests::{fleet, stream};
 use super::operator::leader;
 
 const USER: &str = "system:serviceaccount:sluice-system:sluice-operator";
-const SOON: Duration = Duration::from_secs(90);
 
 /// Rights that no request shows: group, resource, right.
 const ASKED_FOR_BY_ADMISSION: [(&str, &str, &str); 10] = [
@@ -209,14 +207,14 @@ fn bring_about(cluster: &Cluster) {
         let name = mode.to_lowercase();
         space.apply(&fleet(&name, 1).replace("spec:\n", &format!("spec:\n  mode: {mode}\n")));
         space.apply(&own_group(&stream(&name, &name), &name));
-        space.until_condition(&format!("pf/{name}"), "Available", "True", "NodesReady", SOON);
-        space.until_condition(&format!("dstream/{name}"), "Accepted", "True", "Accepted", SOON);
+        space.until_condition(&format!("pf/{name}"), "Available", "True", "NodesReady", PATIENCE);
+        space.until_condition(&format!("dstream/{name}"), "Accepted", "True", "Accepted", PATIENCE);
     }
     // Another configuration, and a fleet that goes with its stream's endpoints.
     space.apply(&own_group(&stream("second", "deployment"), "deployment"));
-    space.until_condition("dstream/second", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/second", "Accepted", "True", "Accepted", PATIENCE);
     space.kubectl(&["delete", "pf/daemonset", "--timeout=60s"]);
-    eventually("the endpoints of a stream without a fleet to be gone", SOON, || {
+    eventually("the endpoints of a stream without a fleet to be gone", PATIENCE, || {
         space.try_get("configmap/daemonset-endpoints").map_or(Ok(()), |_| Err("it is there".to_owned()))
     });
     // An Event that comes again is written as a series: a refusal, its end, the refusal.
@@ -227,12 +225,12 @@ fn bring_about(cluster: &Cluster) {
     ] {
         let change = format!(r#"{{"spec":{{"fleet":{{"name":"{fleet}"}}}}}}"#);
         space.kubectl(&["patch", "dstream/daemonset", "--type=merge", "-p", &change]);
-        space.until_condition("dstream/daemonset", "Accepted", status, reason, SOON);
+        space.until_condition("dstream/daemonset", "Accepted", status, reason, PATIENCE);
     }
     // The default fleet, made anew at need.
     cluster.kubectl(&["-n", SYSTEM, "delete", "pf/default", "--ignore-not-found", "--timeout=90s"]);
     space.apply(&ON_DEFAULT.replace("GROUP", space.name()));
-    space.until_condition("dstream/default", "Accepted", "True", "Accepted", SOON);
+    space.until_condition("dstream/default", "Accepted", "True", "Accepted", PATIENCE);
     // The lease.
     cluster.kubectl(&["-n", SYSTEM, "delete", "lease/sluice-operator"]);
     leader(cluster);
@@ -248,7 +246,7 @@ fn every_right_of_the_operator_is_used_and_none_is_missing() {
         rights.iter().all(|right| right.resource != "secrets" && right.verb != "*" && right.resource != "*")
     );
     // Events and the last writes are on their way still.
-    let log = eventually("every right to be used", SOON, || {
+    let log = eventually("every right to be used", PATIENCE, || {
         let log = log(&cluster);
         let done = done(&log);
         let is_used = |right: &&Right| done.iter().any(|done| right.is_used_by(done));
