@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::attach::AllowedStreams;
+use crate::autoscaling::Autoscaling;
 use crate::pods::{Mode, PodTemplate, Resources};
 use crate::sink::Sink;
 use crate::{Size, Span, conditions};
@@ -76,10 +77,14 @@ pub struct ProxyFleetSpec {
     #[serde(default)]
     #[schemars(extend("default" = "Deployment"))]
     pub mode: Mode,
-    /// How many proxies. A DaemonSet runs one on each node and ignores it.
+    /// How many proxies. A DaemonSet runs one on each node and ignores it. With autoscaling it is how many there
+    /// are at the start, and of no account afterwards.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 1_000), extend("default" = 2))]
     pub replicas: i32,
+    /// Present: how many proxies there are follows their load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// Where producers reach the proxies.
     #[serde(default)]
     #[schemars(extend("default" = {}))]

@@ -8,6 +8,7 @@
 //! | [`fleet`] | `ProxyFleet`: the proxies, and the connections they store through |
 //! | [`attach`] | which streams may attach to a fleet, and what they may name |
 //! | [`pods`] | how a fleet runs as pods |
+//! | [`autoscaling`] | how many there are by their load |
 //! | [`sink`] | a fleet's connections: Kafka, files |
 //! | [`size`], [`span`], [`quantity`] | sizes such as `64Ki`, lengths of time such as `8s`, amounts such as `250m` |
 //! | [`pattern`] | what names look like, and in words |
@@ -17,6 +18,7 @@
 //! | [`reference`] | the same as tables for people, as `docs/` holds them |
 
 pub mod attach;
+pub mod autoscaling;
 mod conditions;
 pub mod definition;
 pub mod fleet;
@@ -32,6 +34,7 @@ pub mod size;
 pub mod span;
 pub mod stream;
 
+pub use autoscaling::Autoscaling;
 pub use fleet::{ProxyFleet, ProxyFleetSpec, ProxyFleetStatus};
 pub use kind::Kind;
 pub use size::Size;

@@ -8,6 +8,7 @@
 //! | [`watch`] | reads a directory | files | objects as written |
 //! | [`validate`] | checks each object alone | an object as written | a typed resource, defaults applied |
 //! | [`resolve`] | checks objects against each other | all resources | fleets with their streams |
+//! | [`scale`] | works out how many proxies a fleet is to have | how full they are | a number |
 //! | [`build`] | makes a fleet's configuration | a fleet | a document |
 //! | [`build::objects`] | makes what runs and serves it | a fleet | Kubernetes objects |
 //! | [`apply`] | writes what is not as wanted | objects, wanted and live | requests |
@@ -38,6 +39,7 @@ pub mod problem;
 pub mod publish;
 pub mod reconcile;
 pub mod resolve;
+pub mod scale;
 pub mod status;
 pub mod telemetry;
 pub mod validate;

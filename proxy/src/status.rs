@@ -79,6 +79,7 @@ impl Node {
             config_error: self.config.error(),
             inflight_bytes: self.budget.used(),
             connections: u64::from(self.gate.open()),
+            load: None,
             sinks: self.sink_statuses(),
             streams: catalog.as_ref().map(|catalog| streams(catalog)).unwrap_or_default(),
         }

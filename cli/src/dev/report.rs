@@ -59,6 +59,7 @@ mod tests {
             config_error: None,
             inflight_bytes: 0,
             connections: 0,
+            load: None,
             sinks: Vec::new(),
             streams: streams.iter().map(stream).collect(),
         }

@@ -28,6 +28,35 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         kind: Kind::ProxyFleet,
+        path: "spec",
+        field: "autoscaling",
+        cel: "!has(self.autoscaling) || !has(self.mode) || self.mode != 'DaemonSet'",
+        message: "a DaemonSet runs one proxy on each node, however full they are; take autoscaling out, or make a fleet of another mode",
+        twin: Twin::State(|spec| {
+            spec.get("autoscaling").is_none() || spec.get("mode").is_none_or(|mode| mode != "DaemonSet")
+        }),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.autoscaling",
+        field: "min",
+        cel: "self.min <= self.max",
+        message: "min is more than max; lower it, or raise max",
+        twin: Twin::State(|autoscaling| {
+            let bound = |name| autoscaling.get(name).and_then(Value::as_i64);
+            bound("min") <= bound("max")
+        }),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
+        path: "spec.autoscaling.scaleDownStabilization",
+        field: "",
+        cel: "duration(self) >= duration('10s') && duration(self) <= duration('60m')",
+        message: "must be from 10s to 60m",
+        twin: Twin::State(|value| span_within(value, Span::from_secs(10), Span::from_secs(3_600))),
+    },
+    Rule {
+        kind: Kind::ProxyFleet,
         path: "spec.listeners.http.port",
         field: "",
         cel: "self == oldSelf",

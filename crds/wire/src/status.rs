@@ -36,6 +36,9 @@ pub struct NodeStatus {
     pub inflight_bytes: u64,
     /// Open connections of producers.
     pub connections: u64,
+    /// How full the node is, 0 to [`MAX_LOAD`](crate::heartbeat::MAX_LOAD); absent where it is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<u8>,
     /// The connections of the configuration in effect.
     pub sinks: Vec<SinkStatus>,
     /// The streams of the configuration in effect.

@@ -17,7 +17,7 @@ use super::{PORT, Target};
 /// From connecting to the end of the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a node says of itself, without what changes all the time; its streams in the order of
+/// What a node says of itself, without what changes all the time but its load; its streams in the order of
 /// groupId and streamId.
 pub(super) async fn status(target: Target) -> Option<NodeStatus> {
     let ip = target.ip;

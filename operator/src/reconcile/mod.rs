@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sluice_wire::heartbeat::MAX_LOAD;
 use sluice_wire::status::NodeStatus;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -21,6 +22,8 @@ use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
 use crate::resolve::FleetKey;
+use crate::scale::Scaler;
+use crate::status::Event;
 use crate::telemetry::Metrics;
 use crate::watch::cluster::{Change, Child, ChildKey, Store};
 use plan::Subject;
@@ -41,6 +44,10 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 pub(crate) struct Memory {
     /// What nodes said last, by uid of the pod.
     answers: BTreeMap<String, Arc<NodeStatus>>,
+    /// How full nodes are, 0 to 200, by uid of the pod; of those that are not here it is not known.
+    loads: BTreeMap<String, u8>,
+    /// What is remembered of fleets that autoscale.
+    scales: BTreeMap<FleetKey, Scale>,
     /// What went wrong with the objects of a fleet or of a stream.
     faults: BTreeMap<Subject, BTreeMap<About, Fault>>,
     /// When a fleet's configuration may be published again.
@@ -51,6 +58,14 @@ pub(crate) struct Memory {
     kept_default: Option<(String, i64)>,
     /// Fleets whose configuration did not fit.
     fits: BTreeMap<FleetKey, Fit>,
+}
+
+/// What is remembered of a fleet that autoscales.
+#[derive(Debug)]
+struct Scale {
+    scaler: Scaler,
+    /// What is to be told of it.
+    untold: Vec<Event>,
 }
 
 /// An object that the API server keeps otherwise than wanted: the digests of what was wanted and of what it keeps.
@@ -178,6 +193,7 @@ impl Reconciler {
         let plan = plan::plan(&state.store, &mut state.memory, state.queue.on_the_way(), &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
+        plan.scaled.into_iter().for_each(|kind| self.metrics.scaled(kind));
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
         state.queue.plan(plan.writes);
         state.not_before = Instant::now() + took * SHARE;
@@ -237,7 +253,9 @@ impl State {
     }
 
     fn answer(&mut self, answer: Answer) {
-        let Answer { uid, status } = answer;
+        let Answer { uid, mut status } = answer;
+        let load = status.as_mut().and_then(|status| status.load.take());
+        self.loads([(uid.clone(), load)]);
         let known = self.memory.answers.get(&uid);
         // A node that does not answer is judged by its pod; what it said last stays until the pod is gone.
         if let Some(status) = status
@@ -248,12 +266,25 @@ impl State {
         }
     }
 
+    /// Takes in how full nodes are, by uid of the pod; `None`: it is not known any more. Nothing is planned for that
+    /// alone: fleets that autoscale are looked at often enough.
+    fn loads(&mut self, told: impl IntoIterator<Item = (String, Option<u8>)>) {
+        for (uid, load) in told {
+            if let Some(load) = load {
+                self.memory.loads.insert(uid, load.min(MAX_LOAD));
+            } else {
+                self.memory.loads.remove(&uid);
+            }
+        }
+    }
+
     fn wrote(&mut self, write: &Write, outcome: Outcome) {
         if let Write::Publish(publication) = write {
             let next = Instant::now() + publication.interval;
             self.memory.publish.insert(publication.fleet.clone(), next);
         }
         self.clear_fault(write);
+        plan::note_told(&mut self.memory, write);
         // Of the last object: a write whose answer is to be looked at has one.
         let answered = outcome.objects.last().map_or(0, |(_, object)| version(object));
         for (source, object) in outcome.objects {

@@ -5,6 +5,7 @@ mod children;
 mod configuration;
 mod default_fleet;
 mod rollout;
+mod scaling;
 mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::names::{Name, name_of};
 use crate::nodes::{Target, Targets};
 use crate::observe::FaultKind;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
+use crate::scale;
 use crate::watch::cluster::{ChildKey, Store};
 
 /// What is to be done.
@@ -37,6 +39,8 @@ pub(super) struct Plan {
     pub(super) again: Option<Instant>,
     /// How many objects are in which condition.
     pub(super) census: Census,
+    /// Fleets that got more or fewer proxies since the last plan.
+    pub(super) scaled: Vec<scale::Kind>,
 }
 
 /// Objects by kind, condition and status.
@@ -76,7 +80,8 @@ pub(super) fn plan(
     let mut plan = Plan::default();
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
-    let mut pending = children::plan(&round, memory, &mut plan);
+    let sizes = scaling::plan(&round, memory, &mut plan);
+    let mut pending = children::plan(&round, memory, &sizes, &mut plan);
     memory.forget_mended(&plan.writes, on_the_way);
     // What was found just now is told at once.
     round.views.update(memory, &mut pending);
@@ -90,6 +95,8 @@ impl Memory {
     fn forget(&mut self, store: &Store, context: &Context) {
         let uids: BTreeSet<&str> = store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
         self.answers.retain(|uid, _| uids.contains(uid.as_str()));
+        self.loads.retain(|uid, _| uids.contains(uid.as_str()));
+        self.scales.retain(|fleet, _| store.fleets.contains_key(fleet));
         // Why the default fleet can't be made is known before it is there.
         self.faults.retain(|subject, faults| match subject {
             Subject::Fleet(fleet) if store.fleets.contains_key(fleet) => true,
@@ -223,6 +230,9 @@ const fn longest(streams: usize) -> usize {
     const STREAM: usize = 4 << 10;
     BASE.saturating_add(streams.saturating_mul(STREAM))
 }
+
+/// What was told of scaling is not told again.
+pub(super) use scaling::note_told;
 
 /// Who is told when a write fails.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

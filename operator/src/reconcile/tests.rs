@@ -1,5 +1,7 @@
 //! What a round plans against what is there, and what becomes of writes that fail.
 
+mod scaling;
+
 use clap::Parser;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::DynamicObject;

@@ -8,6 +8,11 @@ use prometheus::{
 
 use crate::apply::Write;
 use crate::reconcile::Census;
+use crate::scale::Kind;
+
+/// Directions of steps, as the metric names them.
+const UP: &str = "up";
+const DOWN: &str = "down";
 
 /// The operator's metrics.
 #[derive(Clone, Debug)]
@@ -20,6 +25,7 @@ pub struct Metrics {
     objects: IntGaugeVec,
     interval: Histogram,
     leader: IntGauge,
+    scalings: IntCounterVec,
     polls: IntGauge,
     poll_answers: IntCounterVec,
 }
@@ -63,6 +69,11 @@ impl Metrics {
                 interval.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0]),
             )?,
             leader: IntGauge::new("sluice_operator_leader", "Whether this operator may write: 1 or 0.")?,
+            scalings: counters(
+                "sluice_operator_scalings_total",
+                "Steps of fleets that autoscale.",
+                "direction",
+            )?,
             polls: IntGauge::new("sluice_operator_polls_waiting", "Long polls that wait for a change.")?,
             poll_answers: IntCounterVec::new(
                 Opts::new("sluice_operator_poll_answers_total", "Answers of the port of long polling."),
@@ -76,8 +87,12 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.objects.clone()))?;
         metrics.registry.register(Box::new(metrics.interval.clone()))?;
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
+        metrics.registry.register(Box::new(metrics.scalings.clone()))?;
         metrics.registry.register(Box::new(metrics.polls.clone()))?;
         metrics.registry.register(Box::new(metrics.poll_answers.clone()))?;
+        for direction in [UP, DOWN] {
+            metrics.scalings.with_label_values(&[direction]);
+        }
         Ok(metrics)
     }
 
@@ -125,6 +140,16 @@ impl Metrics {
     /// Whether this operator leads.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// A fleet has got more or fewer proxies by their load.
+    pub fn scaled(&self, kind: Kind) {
+        let direction = match kind {
+            Kind::ScaledUp => UP,
+            Kind::ScaledDown => DOWN,
+            Kind::LoadUnknown => return,
+        };
+        self.scalings.with_label_values(&[direction]).inc();
     }
 
     /// A long poll waits until what this gives is dropped.

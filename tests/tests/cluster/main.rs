@@ -8,6 +8,8 @@ mod admission;
 #[cfg(test)]
 mod attach;
 #[cfg(test)]
+mod autoscaling;
+#[cfg(test)]
 mod conditions;
 #[cfg(test)]
 mod documentation;

@@ -87,7 +87,7 @@ fn events(
 }
 
 /// Waits for an Event and gives its note.
-fn until_event(
+pub(crate) fn until_event(
     namespace: &Namespace<'_>,
     (kind, name): (&str, &str),
     (warns, reason): (&str, &str),

@@ -35,7 +35,7 @@ pub use default_fleet::{DefaultFleet, default_fleet};
 pub use endpoints::{MAX_LISTED, endpoints, url};
 pub use owner::Owner;
 pub use pod_template::Fault;
-pub use workload::workload_kind;
+pub use workload::{resize, workload_kind};
 
 use serde::Serialize;
 use serde_json::Value;

@@ -35,6 +35,13 @@ pub(super) fn workload(fleet: &ResolvedFleet, template: PodTemplateSpec, context
     }
 }
 
+/// Gives a workload another number of pods than its fleet's spec says. A DaemonSet has none.
+pub fn resize(workload: &mut Value, replicas: i32) {
+    if let Some(number) = workload.pointer_mut("/spec/replicas") {
+        *number = replicas.into();
+    }
+}
+
 /// A fleet that names no image is marked with the operator's, so that a new operator can tell which fleets it
 /// would restart.
 fn metadata(fleet: &ResolvedFleet, context: &Context) -> ObjectMeta {

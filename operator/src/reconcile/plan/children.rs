@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::scaling::Sizes;
 use super::{Plan, Round, Subject, missing, rollout};
 use crate::apply::Write;
 use crate::build::objects;
@@ -26,11 +27,11 @@ struct Made {
     objects: Vec<(ChildKey, Value)>,
 }
 
-/// Plans the writes; gives what of fleets is still to be written.
-pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) -> Pending {
+/// Plans the writes; gives what of fleets is still to be written. Fleets in `sizes` have as many proxies.
+pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, sizes: &Sizes, plan: &mut Plan) -> Pending {
     let mut spared: BTreeSet<&str> = BTreeSet::new();
-    let made: Vec<Made> =
-        round.resolution.fleets.iter().filter_map(|fleet| made(round, memory, fleet, &mut spared)).collect();
+    let fleets = round.resolution.fleets.iter();
+    let made: Vec<Made> = fleets.filter_map(|fleet| made(round, memory, fleet, sizes, &mut spared)).collect();
     let mut wanted: BTreeSet<ChildKey> = BTreeSet::new();
     let with_workload = made.iter().filter(|made| made.objects.iter().any(|(key, _)| key.kind.is_workload()));
     let held = rollout::held(round, &with_workload.map(|made| made.fleet.clone()).collect());
@@ -68,6 +69,7 @@ fn made<'a>(
     round: &Round<'a>,
     memory: &mut Memory,
     resolved: &ResolvedFleet,
+    sizes: &Sizes,
     spared: &mut BTreeSet<&'a str>,
 ) -> Option<Made> {
     let fleet = resolved.key();
@@ -85,7 +87,14 @@ fn made<'a>(
     } else {
         faults.remove(&template(resolved));
     }
-    let objects = made.objects.into_iter().filter_map(|object| Some((ChildKey::of(&object)?, object)));
+    let size = sizes.get(&fleet).copied();
+    let objects = made.objects.into_iter().filter_map(|mut object| {
+        let key = ChildKey::of(&object)?;
+        if let Some(size) = size.filter(|_| key.kind.is_workload()) {
+            objects::resize(&mut object, size);
+        }
+        Some((key, object))
+    });
     Some(Made { fleet, objects: objects.collect() })
 }
 

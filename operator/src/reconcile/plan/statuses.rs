@@ -2,7 +2,7 @@
 
 use sluice_crds::Kind;
 
-use super::{Census, Plan, Round, Subject};
+use super::{Census, Plan, Round, Subject, scaling};
 use crate::apply::Write;
 use crate::build::objects;
 use crate::reconcile::Memory;
@@ -34,9 +34,11 @@ pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
         let told = status::fleet(fleet, resolved, view, selector, &round.time);
         count(&mut plan.census, "ProxyFleet", &told.conditions);
         let before = fleet.status.clone().unwrap_or_default();
-        if before != told {
+        let untold = scaling::untold(memory, &key);
+        if before != told || !untold.is_empty() {
             let uid = fleet.metadata.uid.clone().unwrap_or_default();
-            let events = status::events(Kind::ProxyFleet, &before.conditions, &told.conditions);
+            let mut events = status::events(Kind::ProxyFleet, &before.conditions, &told.conditions);
+            events.extend_from_slice(untold);
             plan.writes.push(Write::FleetStatus { name: key, uid, status: Box::new(told), events });
         }
     }
