@@ -13,9 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::{Budget, Gate};
 use crate::args::Args;
-use crate::config::{Applier, Watcher};
+use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
 use crate::intake::{Intake, Listener, NodeCounters, bind};
 use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
+use crate::operators::{self, Operators};
 use crate::sink::SinkSet;
 use crate::status::Node;
 use crate::telemetry::{Tracing, TracingError, refusals};
@@ -60,6 +61,8 @@ struct App {
     admin: JoinHandle<()>,
     watcher: JoinHandle<Applier>,
     refusals: JoinHandle<()>,
+    /// What speaks with operators and keeps what they say.
+    background: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -139,7 +142,15 @@ impl App {
         };
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
-        let watcher = Watcher { config: args.config.clone(), secrets: args.secrets.clone() };
+        let (watcher, exchange) = Watcher::new(Places {
+            config: args.config.clone(),
+            secrets: args.secrets.clone(),
+            state: args.state.clone(),
+            fleet: args.fleet.clone(),
+        });
+        let background = TaskTracker::new();
+        let operators = operators(args, &stop, &background);
+        configure(args, operators, exchange, &node, &stop, &background);
         let answered = node.clone();
         Self {
             connections,
@@ -147,6 +158,7 @@ impl App {
             admin: tokio::spawn(admin::serve(admin, node.clone(), stop.clone())),
             watcher: tokio::spawn(watcher.run(applier, stop.child_token())),
             refusals: tokio::spawn(refusals::log(move || answered.answered(), stop.child_token())),
+            background,
             stop,
             node,
         }
@@ -172,6 +184,35 @@ impl App {
         let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
         ended("admin", self.admin.await);
         ended("summary of refusals", self.refusals.await);
+        self.background.close();
+        if tokio::time::timeout(LAST_ANSWERS, self.background.wait()).await.is_err() {
+            tracing::warn!("what speaks with operators did not end in time");
+        }
+    }
+}
+
+/// The operators, where there are any.
+fn operators(args: &Args, stop: &CancellationToken, tasks: &TaskTracker) -> Option<Operators> {
+    let url = args.operator.clone()?;
+    let (token, ca) = (args.operator_token.clone(), args.operator_ca.clone());
+    Some(Operators::start(operators::Settings { url, token, ca }, stop.child_token(), tasks))
+}
+
+/// Takes the configuration from operators too, and keeps it for the next start.
+fn configure(
+    args: &Args,
+    operators: Option<Operators>,
+    exchange: Exchange,
+    node: &Node,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    if let Some(directory) = &args.state {
+        tasks.spawn(Keeper::new(directory.clone(), exchange.clone()).run(stop.child_token()));
+    }
+    if let (Some(operators), Some(fleet)) = (operators, &args.fleet) {
+        let poller = Poller::new(operators, fleet.clone(), exchange, Arc::clone(&node.config));
+        tasks.spawn(poller.run(stop.child_token()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`args`], [`app`] | the command line, and the parts put together |
+//! | [`operators`] | who the operators are and how to speak to them |
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
 //! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
@@ -19,6 +20,7 @@ pub mod config;
 pub mod counters;
 pub mod intake;
 pub mod lifecycle;
+pub mod operators;
 pub mod output;
 pub mod secrets;
 pub mod sink;

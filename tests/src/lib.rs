@@ -10,6 +10,7 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
+//! | [`operator`] | an operator that tells a configuration over long polling |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
@@ -40,6 +41,7 @@ pub mod log;
 pub mod markdown;
 pub mod mount;
 pub mod native;
+pub mod operator;
 pub mod paths;
 pub mod ports;
 pub mod process;

@@ -13,12 +13,18 @@ use crate::status::Node;
 
 /// The node's numbers as text.
 pub(super) fn text(node: &Node) -> prometheus::Result<String> {
-    let families: Vec<_> =
-        [of_node(node), of_connections(node), of_spans(node), of_sinks(node), of_streams(node)]
-            .into_iter()
-            .flatten()
-            .filter(|family| !family.get_metric().is_empty())
-            .collect();
+    let families: Vec<_> = [
+        of_node(node),
+        of_polls(node),
+        of_connections(node),
+        of_spans(node),
+        of_sinks(node),
+        of_streams(node),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|family| !family.get_metric().is_empty())
+    .collect();
     TextEncoder::new().encode_to_string(&families)
 }
 
@@ -52,6 +58,29 @@ fn of_node(node: &Node) -> Vec<MetricFamily> {
             one(node.budget.used()),
         ),
         gauge("sluice_inflight_limit_bytes", "The limit on sluice_inflight_bytes.", one(node.budget.limit())),
+    ]
+}
+
+fn of_polls(node: &Node) -> Vec<MetricFamily> {
+    let polls = &node.config.polls;
+    let results = [
+        ("changed", &polls.changed),
+        ("unchanged", &polls.unchanged),
+        ("refused", &polls.refused),
+        ("failed", &polls.failed),
+    ];
+    let results = results.map(|(result, count)| value(vec![label("result", result)], count.get()));
+    vec![
+        counter(
+            "sluice_config_polls_total",
+            "Times an operator was asked for changes, by result.",
+            results.to_vec(),
+        ),
+        gauge(
+            "sluice_config_poll_failing",
+            "1 while operators can't be asked; the configuration in effect stays.",
+            one(u64::from(polls.is_failing())),
+        ),
     ]
 }
 
