@@ -71,6 +71,9 @@ pub async fn run(
             Some(uid) = news.recv() => drop(eager.insert(uid)),
             _ = tick.tick() => {}
         }
+        while let Ok(uid) = news.try_recv() {
+            eager.insert(uid);
+        }
         while questions.try_join_next().is_some() {}
         let targets = targets.borrow().clone();
         asked.retain(|uid, _| targets.contains_key(uid));

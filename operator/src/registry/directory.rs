@@ -99,6 +99,12 @@ impl Directory {
         Some((key, self.fleets.get(key)?.nodes.get(*at)?))
     }
 
+    /// Whether machines are where they are in another.
+    #[must_use]
+    pub fn has_map_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.map, &other.map) || self.map == other.map
+    }
+
     /// Where machines are.
     #[must_use]
     pub fn map(&self) -> &Map {

@@ -40,12 +40,13 @@ impl Register {
         let known = |uid: &str| self.directory.node(uid).is_some();
         self.beats.retain(known);
         self.silence.retain(known);
+        let same_map = before.has_map_of(&self.directory);
         for (key, fleet) in self.directory.fleets() {
             for node in fleet.nodes.iter().filter(|node| node.ready) {
                 self.silence.seen(&node.uid, now);
             }
             let same = before.fleets().get(key).is_some_and(|before| before == fleet);
-            if !same || before.map() != self.directory.map() {
+            if !same || !same_map {
                 self.dirty.insert(key.clone());
             }
         }
