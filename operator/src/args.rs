@@ -6,6 +6,7 @@ use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
 
 use crate::poll::{Settings, http::Limits};
+use crate::reconcile::WRITE_RATE;
 
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
 #[derive(Clone, Debug, Parser)]
@@ -39,19 +40,22 @@ pub struct Args {
     /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it no ConfigMap is shown.
     #[arg(long, value_name = "ID=NAMESPACE", value_parser = mapped)]
     pub poll_namespace: Vec<(String, String)>,
-    /// Address of long polling.
+    /// Address of discovery and long polling.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8083")]
     pub poll: SocketAddr,
     /// A Secret of the operator's namespace with username and password, which clients of long polling then have to
     /// log in with.
     #[arg(long, value_name = "SECRET")]
     pub poll_login_secret: Option<String>,
-    /// Connections of long polling, in all.
+    /// Connections to that address, in all.
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub poll_connections: usize,
-    /// Connections of long polling from one address.
+    /// Connections from one address.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_024)]
     pub poll_connections_per_address: usize,
+    /// Writes of endpoint ConfigMaps and of statuses in a second, at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = WRITE_RATE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub write_rate: u32,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
@@ -124,5 +128,6 @@ mod tests {
         for wrong in ["demo", "a=", ""] {
             assert!(args(&["--poll-namespace", wrong]).is_err(), "{wrong}");
         }
+        assert!(args(&["--write-rate", "0"]).is_err());
     }
 }

@@ -34,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::Trust;
 use crate::lead::Term;
+use crate::registry::http::Manager;
 use crate::telemetry::Metrics;
 use board::Space;
 use http::{Limits, Logins, Routes};
@@ -64,6 +65,8 @@ pub struct Ties {
     pub terms: watch::Receiver<Option<Term>>,
     /// What it counts.
     pub metrics: Metrics,
+    /// Answers what clients of InLong ask on the same port.
+    pub manager: Manager,
 }
 
 /// Tasks of one end, and what ends them.
@@ -132,7 +135,7 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics));
+    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(ties.manager));
     let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
     rest.tracker.spawn(serving);
     Served { complete, routes }

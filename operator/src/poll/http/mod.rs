@@ -62,7 +62,8 @@ pub async fn serve(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let Some(seat) = seats.take(client.ip().to_canonical()) else {
+        let caller = Caller { ip: client.ip().to_canonical(), trust: trust.clone() };
+        let Some(seat) = seats.take(caller.ip) else {
             tracing::debug!(client = %client.ip(), "one connection too many is closed");
             continue;
         };

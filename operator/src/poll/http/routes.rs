@@ -22,6 +22,7 @@ use crate::poll::board::{Absent, Claim, Served, Space};
 use crate::poll::edition::Edition;
 use crate::poll::hub::Hub;
 use crate::poll::wait::Poll;
+use crate::registry::http::{BASE, Manager};
 use crate::telemetry::Metrics;
 
 /// The longest body.
@@ -39,6 +40,8 @@ pub struct Routes {
     logins: Option<Logins>,
     prepared: Prepared,
     metrics: Metrics,
+    /// Answers what clients of InLong ask.
+    manager: Option<Manager>,
 }
 
 impl Routes {
@@ -46,7 +49,14 @@ impl Routes {
     /// these to those alone who logged in.
     #[must_use]
     pub fn new(hub: Hub, spaces: BTreeMap<String, Space>, logins: Option<Logins>, metrics: Metrics) -> Self {
-        Self { hub, spaces: Spaces(spaces), logins, prepared: Prepared::default(), metrics }
+        let spaces = Spaces(spaces);
+        Self { hub, spaces, logins, prepared: Prepared::default(), metrics, manager: None }
+    }
+
+    /// Answers also what clients of InLong ask.
+    #[must_use]
+    pub fn with_manager(self, manager: Manager) -> Self {
+        Self { manager: Some(manager), ..self }
     }
 
     /// Answers a caller's request. A poll that waits is answered with nothing when `over` ends.
@@ -60,6 +70,9 @@ impl Routes {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if let Some(manager) = self.manager.as_ref().filter(|_| request.uri().path().starts_with(BASE)) {
+            return manager.answer(request, caller).await;
+        }
         let (route, answered) = match request.uri().path() {
             "/configs/fetch" => ("fetch", self.fetch(request, caller).await),
             "/configs/listener" => ("listener", self.listen(request, caller, over).await),
