@@ -46,6 +46,8 @@ mod outputs;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod producers;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod relay_faults;
