@@ -10,6 +10,8 @@ mod attach;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod edits;
@@ -17,6 +19,8 @@ mod edits;
 mod ending;
 #[cfg(test)]
 mod fleets;
+#[cfg(test)]
+mod forged;
 #[cfg(test)]
 mod healing;
 #[cfg(test)]
@@ -35,6 +39,8 @@ mod node;
 mod operator;
 #[cfg(test)]
 mod pace;
+#[cfg(test)]
+mod pushed;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
