@@ -51,10 +51,7 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;
-    let poll = match args.polling() {
-        Some(settings) => Some((settings, bind(args.poll).await?)),
-        None => None,
-    };
+    let poll = bind(args.poll).await?;
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
     let running = Running::start(&args, client, (admin, poll), context)?;
@@ -72,8 +69,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port and, where something is polled, of long polling.
-type Sockets = (TcpListener, Option<(poll::Settings, TcpListener)>);
+/// Listeners of the admin port and of long polling.
+type Sockets = (TcpListener, TcpListener);
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -124,13 +121,11 @@ impl Running {
         let (answers, answered) = nodes::answers();
         running.rest.spawn(nodes::run(wanted, answers, running.stop_rest.clone()));
         let complete = watch::Sender::new(false);
-        let mut completes = vec![complete.subscribe()];
-        if let Some((settings, socket)) = poll {
-            let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
-            let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-            let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
-            completes.push(poll::start(settings, &client, socket, ties, &writes, &rest));
-        }
+        let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
+        let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
+        let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
+        let polled = poll::start(args.polling(), &client, poll, ties, &writes, &rest);
+        let completes = vec![complete.subscribe(), polled.complete];
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {

@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9102")]
     pub admin: SocketAddr,
     /// What clients of long polling send as namespaceId, and the namespace whose labelled ConfigMaps they are then
-    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it nothing is polled.
+    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it no ConfigMap is shown.
     #[arg(long, value_name = "ID=NAMESPACE", value_parser = mapped)]
     pub poll_namespace: Vec<(String, String)>,
     /// Address of long polling.
@@ -58,18 +58,14 @@ pub struct Args {
 }
 
 impl Args {
-    /// What is polled, if anything is.
+    /// What is polled.
     #[must_use]
-    pub fn polling(&self) -> Option<Settings> {
+    pub fn polling(&self) -> Settings {
         let login = self.poll_login_secret.as_ref().map(|name| (self.namespace.clone(), name.clone()));
         let limits =
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
-        (!self.poll_namespace.is_empty()).then(|| Settings {
-            namespaces: self.poll_namespace.iter().cloned().collect(),
-            login,
-            limits,
-            identity: self.identity.clone(),
-        })
+        let namespaces = self.poll_namespace.iter().cloned().collect();
+        Settings { namespaces, login, limits, identity: self.identity.clone() }
     }
 }
 
@@ -118,9 +114,10 @@ mod tests {
     fn what_is_polled_is_named_by_what_clients_send() {
         let args =
             |more: &[&str]| Args::try_parse_from([&["sluice-operator", "--proxy-image", "x"], more].concat());
-        assert!(args(&[]).unwrap().polling().is_none());
+        let nothing = args(&[]).unwrap().polling();
+        assert!(nothing.namespaces.is_empty() && nothing.login.is_none());
         let given = ["--poll-namespace", "=demo", "--poll-namespace", "a=b=c", "--poll-login-secret", "s"];
-        let settings = args(&given).unwrap().polling().unwrap();
+        let settings = args(&given).unwrap().polling();
         let named = |id: &str, namespace: &str| (id.to_owned(), namespace.to_owned());
         assert_eq!(settings.namespaces, [named("", "demo"), named("a=b", "c")].into());
         assert_eq!(settings.login, Some(named("sluice-system", "s")));
