@@ -16,6 +16,7 @@
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
 //! | [`markdown`] | what the documentation shows: blocks, tables, links |
 //! | [`formats`], [`soul`] | the released libraries that read and write our formats, and the client of long polling |
+//! | [`producers`] | producers in Java that find nodes by asking the operator |
 //! | [`paths`], [`ports`], [`log`], [`wait`], [`process`] | the small things under them |
 
 #![allow(
@@ -46,6 +47,7 @@ pub mod operator;
 pub mod paths;
 pub mod ports;
 pub mod process;
+pub mod producers;
 pub mod proxy;
 pub mod relay;
 pub mod soul;

@@ -30,9 +30,10 @@ pub struct NodeStatus {
     /// When the process started, in milliseconds since 1970; 0 from a proxy that doesn't tell.
     #[serde(default)]
     pub started: u64,
-    /// Its load, as its heartbeats say.
-    #[serde(default)]
-    pub load: u8,
+    /// How full the node is, 0 to [`MAX_LOAD`](crate::heartbeat::MAX_LOAD), as its heartbeats say; absent where it is not
+    /// measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<u8>,
     /// Lower edge of its load's band, as its heartbeats say.
     #[serde(default)]
     pub band: u8,
@@ -51,9 +52,6 @@ pub struct NodeStatus {
     pub inflight_bytes: u64,
     /// Open connections of producers.
     pub connections: u64,
-    /// How full the node is, 0 to [`MAX_LOAD`](crate::heartbeat::MAX_LOAD); absent where it is not measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub load: Option<u8>,
     /// The connections of the configuration in effect.
     pub sinks: Vec<SinkStatus>,
     /// The streams of the configuration in effect.

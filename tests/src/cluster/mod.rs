@@ -9,6 +9,7 @@ mod definitions;
 mod home;
 mod kafka;
 mod namespace;
+pub mod pods;
 pub mod product;
 mod turn;
 

@@ -194,7 +194,7 @@ impl Cluster {
     }
 
     /// Ids of the processes of a pod's containers, in the cluster's own numbers.
-    fn pod_processes(&self, namespace: &str, pod: &str) -> Vec<String> {
+    pub(super) fn pod_processes(&self, namespace: &str, pod: &str) -> Vec<String> {
         let uid = self.kubectl(&["-n", namespace, "get", "pod", pod, "-o=jsonpath={.metadata.uid}"]);
         // A pod's cgroup names its uid; the sandbox's own process is called pause.
         let find = format!(

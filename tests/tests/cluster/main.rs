@@ -12,6 +12,8 @@ mod autoscaling;
 #[cfg(test)]
 mod conditions;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod edits;
@@ -19,6 +21,8 @@ mod edits;
 mod ending;
 #[cfg(test)]
 mod fleets;
+#[cfg(test)]
+mod forged;
 #[cfg(test)]
 mod healing;
 #[cfg(test)]
@@ -37,6 +41,8 @@ mod node;
 mod operator;
 #[cfg(test)]
 mod pace;
+#[cfg(test)]
+mod pushed;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]

@@ -31,6 +31,21 @@ pub(crate) fn another_leader(cluster: &Cluster, former: &str) -> String {
     })
 }
 
+/// `host:8083` of the operator's Service: what producers know as the manager.
+pub(crate) fn manager(cluster: &Cluster) -> String {
+    let place = "-o=jsonpath={.spec.clusterIP}";
+    format!("{}:8083", cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", place]))
+}
+
+/// Name and address of each operator that is not going.
+pub(crate) fn operators(cluster: &Cluster) -> Vec<(String, String)> {
+    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.metadata.deletionTimestamp}{"\n"}{end}"#;
+    let rows = cluster.kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, rows]);
+    let fields = rows.lines().map(|row| row.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    let running = fields.filter(|fields| fields.len() == 3 && !fields[1].is_empty() && fields[2].is_empty());
+    running.map(|fields| (fields[0].clone(), fields[1].clone())).collect()
+}
+
 /// Writes of the operator to anything but its lease and Events.
 pub(crate) fn writes(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
     entries.iter().filter(|entry| {

@@ -50,6 +50,8 @@ mod overload;
 #[cfg(test)]
 mod polled;
 #[cfg(test)]
+mod producers;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod relay_faults;
