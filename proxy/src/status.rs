@@ -88,7 +88,7 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uid: self.identity.uid.to_string(),
             started: self.identity.started,
-            load: measured.load,
+            load: Some(measured.load),
             band: measured.band,
             state: self.state(),
             fleet: catalog.as_ref().map(|catalog| catalog.fleet.clone()),
@@ -97,7 +97,6 @@ impl Node {
             config_source: self.config.source(),
             inflight_bytes: self.budget.used(),
             connections: u64::from(self.gate.open()),
-            load: None,
             sinks: self.sink_statuses(),
             streams: catalog.as_ref().map(|catalog| streams(catalog)).unwrap_or_default(),
         }

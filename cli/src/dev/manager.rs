@@ -70,7 +70,7 @@ impl Manager {
         let routes = Routes::new(Hub::default(), BTreeMap::new(), None, metrics).with_manager(answers);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper);
-        tasks.spawn(serve(socket, Trust::Local, routes, LIMITS, stop.clone()));
+        tasks.spawn(serve(socket, Arc::new(routes), Trust::Local, LIMITS, stop.clone()));
         Ok(Self { directory, published, tasks, stop })
     }
 

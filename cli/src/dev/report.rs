@@ -55,7 +55,7 @@ mod tests {
             version: String::new(),
             uid: String::new(),
             started: 0,
-            load: 0,
+            load: None,
             band: 0,
             state: NodeState::Ready,
             fleet: None,
@@ -64,7 +64,6 @@ mod tests {
             config_source: None,
             inflight_bytes: 0,
             connections: 0,
-            load: None,
             sinks: Vec::new(),
             streams: streams.iter().map(stream).collect(),
         }

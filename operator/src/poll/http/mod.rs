@@ -62,8 +62,7 @@ pub async fn serve(
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let caller = Caller { ip: client.ip().to_canonical(), trust: trust.clone() };
-        let Some(seat) = seats.take(caller.ip) else {
+        let Some(seat) = seats.take(client.ip().to_canonical()) else {
             tracing::debug!(client = %client.ip(), "one connection too many is closed");
             continue;
         };

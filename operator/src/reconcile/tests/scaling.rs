@@ -231,13 +231,17 @@ fn a_load_alone_plans_nothing_and_is_forgotten_with_its_pod_or_its_answer() {
     world.nodes(&[None]);
     let status = |load: Option<u8>| NodeStatus {
         version: String::new(),
+        uid: String::new(),
+        started: 0,
+        load,
+        band: 0,
         state: NodeState::Ready,
         fleet: None,
         revision: 1,
         config_error: None,
+        config_source: None,
         inflight_bytes: 0,
         connections: 0,
-        load,
         sinks: Vec::new(),
         streams: Vec::new(),
     };

@@ -111,7 +111,7 @@ async fn what_is_told_is_what_status_and_limits_say() {
     let (now, status, filling) = (node.now(), node.status(), node.filling());
     assert_eq!((now.state, now.revision, now.config_error), (NodeState::Ready, 7, None));
     assert_eq!((status.uid.as_str(), status.started), ("u-1", 5));
-    assert_eq!((status.load, status.band), (now.load, now.band));
+    assert_eq!((status.load, status.band), (Some(now.load), now.band));
     assert!(filling.ready && filling.queue.is_none());
     assert_eq!(filling.bytes, Part { used: 1 << 10, limit: 1 << 20 });
     assert_eq!(filling.connections, Part { used: 1, limit: 8 });
