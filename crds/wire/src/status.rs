@@ -254,7 +254,7 @@ mod tests {
         let old = serde_json::json!({"version": "0.1.0", "state": "ready", "fleet": null, "revision": 1,
             "configError": null, "inflightBytes": 0, "connections": 0, "sinks": [], "streams": []});
         let status: NodeStatus = serde_json::from_value(old).unwrap();
-        assert_eq!((status.uid.as_str(), status.started, status.load, status.band), ("", 0, 0, 0));
+        assert_eq!((status.uid.as_str(), status.started, status.load, status.band), ("", 0, None, 0));
     }
 
     #[test]
