@@ -12,6 +12,7 @@ mod body;
 mod question;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ use crate::hex;
 use crate::resolve::FleetKey;
 use crate::telemetry::Metrics;
 use answer::{Answer, Refusal};
-use question::{ConfigRequest, Place, Where};
+use question::{ConfigRequest, Place};
 
 /// How every path of the contract begins.
 pub const BASE: &str = "/inlong/manager/";
@@ -92,12 +93,12 @@ impl Manager {
             None => Err(Refusal::NoPath),
             Some(_) if request.method() != Method::POST => Err(Refusal::Method),
             Some(Place::Group(group)) => {
-                let asked = where_asked(request, caller).await;
-                asked.and_then(|from| self.listed(self.registry.of_group(&group, from.ip)))
+                let asked = client(request, caller).await;
+                asked.and_then(|ip| listed(self.registry.of_group(&group, ip)))
             }
             Some(Place::Cluster(name)) => {
-                let asked = where_asked(request, caller).await;
-                asked.and_then(|from| self.listed(self.registry.of_cluster(&name, from.ip)))
+                let asked = client(request, caller).await;
+                asked.and_then(|ip| listed(self.registry.of_cluster(&name, ip)))
             }
             Some(Place::Heartbeat) => self.hear(request, caller).await,
             Some(Place::Config) => self.config(request, caller).await,
@@ -108,17 +109,6 @@ impl Manager {
         };
         self.metrics.discovered(route, told);
         answered.unwrap_or_else(|refusal| refusal.answer())
-    }
-
-    #[allow(clippy::unused_self, reason = "it reads as the other answers do")]
-    fn listed(&self, list: Option<IpList>) -> Result<Answer, Refusal> {
-        match list {
-            None => Err(Refusal::NotYet),
-            Some(IpList { success: false, err_msg, .. }) => {
-                Err(Refusal::Nothing(err_msg.unwrap_or_default()))
-            }
-            Some(list) => Ok(answer::json(&list)),
-        }
     }
 
     async fn hear<B>(&self, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>
@@ -172,8 +162,16 @@ fn claim<'a>(caller: &'a Caller, uid: &'a str) -> Result<Claim<'a>, Refusal> {
     }
 }
 
+fn listed(list: Option<IpList>) -> Result<Answer, Refusal> {
+    match list {
+        None => Err(Refusal::NotYet),
+        Some(IpList { success: false, err_msg, .. }) => Err(Refusal::Nothing(err_msg.unwrap_or_default())),
+        Some(list) => Ok(answer::json(&list)),
+    }
+}
+
 /// Where the client is that asks for a list.
-async fn where_asked<B>(request: Request<B>, caller: &Caller) -> Result<Where, Refusal>
+async fn client<B>(request: Request<B>, caller: &Caller) -> Result<IpAddr, Refusal>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -181,7 +179,7 @@ where
     let (head, body) = request.into_parts();
     let body = body::read(body, MAX_FORM).await?;
     let form = if question::is_form(&head.headers) { body } else { Bytes::new() };
-    Where::read(&form, head.uri.query().unwrap_or_default(), caller.ip)
+    question::client(&form, head.uri.query().unwrap_or_default(), caller.ip)
 }
 
 #[cfg(test)]

@@ -49,28 +49,17 @@ impl Place {
     }
 }
 
-/// Where a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Where {
-    pub(super) ip: IpAddr,
-}
-
-impl Where {
-    /// From a form and a query, of which the form counts where both name the same; `peer` is where the request came
-    /// from.
-    pub(super) fn read(form: &[u8], query: &str, peer: IpAddr) -> Result<Self, Refusal> {
-        let find = |wanted: &str| {
-            let mut pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
-            pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.trim().to_owned())
-        };
-        // Go's SDK sends "tcp", Java's "HTTP".
-        match find("protocolType").filter(|protocol| !protocol.is_empty()) {
-            Some(protocol) if !protocol.eq_ignore_ascii_case("HTTP") => Err(Refusal::Protocol(protocol)),
-            _ => {
-                let ip = find("ip").and_then(|ip| ip.parse().ok());
-                Ok(Self { ip: ip.unwrap_or(peer) })
-            }
-        }
+/// Where a client is: from a form and a query, of which the form counts where both name the same; `peer` is where the
+/// request came from.
+pub(super) fn client(form: &[u8], query: &str, peer: IpAddr) -> Result<IpAddr, Refusal> {
+    let find = |wanted: &str| {
+        let mut pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
+        pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.trim().to_owned())
+    };
+    // Go's SDK sends "tcp", Java's "HTTP".
+    match find("protocolType").filter(|protocol| !protocol.is_empty()) {
+        Some(protocol) if !protocol.eq_ignore_ascii_case("HTTP") => Err(Refusal::Protocol(protocol)),
+        _ => Ok(find("ip").and_then(|ip| ip.parse().ok()).unwrap_or(peer)),
     }
 }
 
@@ -100,7 +89,7 @@ mod tests {
     const PEER: &str = "10.0.0.9";
 
     fn read(form: &str, query: &str) -> Result<IpAddr, Refusal> {
-        Where::read(form.as_bytes(), query, PEER.parse().unwrap()).map(|read| read.ip)
+        client(form.as_bytes(), query, PEER.parse().unwrap())
     }
 
     #[test]
