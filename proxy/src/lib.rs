@@ -8,6 +8,7 @@
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
 //! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
+//! | [`load`] | how full the node is |
 //! | [`telemetry`] | what it tells while it works: log lines and spans |
 //! | [`lifecycle`] | how it leaves |
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod counters;
 pub mod intake;
 pub mod lifecycle;
+pub mod load;
 pub mod operators;
 pub mod output;
 pub mod secrets;
