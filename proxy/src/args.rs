@@ -37,6 +37,9 @@ pub struct Args {
     /// Uid of the pod that the node is.
     #[arg(long, value_name = "UID", env = "POD_UID")]
     pub node_uid: Option<String>,
+    /// Between two heartbeats to each operator.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
+    pub heartbeat_interval: Duration,
     /// Directory for the last good configuration, so that a restart goes on with it [default: none is kept].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

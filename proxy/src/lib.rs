@@ -8,7 +8,7 @@
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
 //! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
-//! | [`load`] | how full the node is |
+//! | [`load`], [`heartbeat`] | how full it is, and what operators hear of it |
 //! | [`telemetry`] | what it tells while it works: log lines and spans |
 //! | [`lifecycle`] | how it leaves |
 
@@ -19,6 +19,7 @@ pub mod args;
 pub mod catalog;
 pub mod config;
 pub mod counters;
+pub mod heartbeat;
 pub mod intake;
 pub mod lifecycle;
 pub mod load;

@@ -53,6 +53,10 @@ mod tests {
         };
         NodeStatus {
             version: String::new(),
+            uid: String::new(),
+            started: 0,
+            load: 0,
+            band: 0,
             state: NodeState::Ready,
             fleet: None,
             revision: 1,

@@ -24,6 +24,18 @@ pub struct Announcement {
 pub struct NodeStatus {
     /// The proxy's version.
     pub version: String,
+    /// Who it is, as its heartbeats say; empty from a proxy that has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// When the process started, in milliseconds since 1970; 0 from a proxy that doesn't tell.
+    #[serde(default)]
+    pub started: u64,
+    /// Its load, as its heartbeats say.
+    #[serde(default)]
+    pub load: u8,
+    /// Lower edge of its load's band, as its heartbeats say.
+    #[serde(default)]
+    pub band: u8,
     /// Where the node is in its life.
     pub state: NodeState,
     /// Whose configuration it runs; absent before the first.
@@ -216,6 +228,14 @@ mod tests {
             assert_eq!(serde_json::from_value::<NotReady>(name.into()).unwrap(), reason);
         }
         assert_eq!(serde_json::from_str::<NotReady>("\"FromTheFuture\"").unwrap(), NotReady::Other);
+    }
+
+    #[test]
+    fn a_status_of_a_proxy_without_load_is_read() {
+        let old = serde_json::json!({"version": "0.1.0", "state": "ready", "fleet": null, "revision": 1,
+            "configError": null, "inflightBytes": 0, "connections": 0, "sinks": [], "streams": []});
+        let status: NodeStatus = serde_json::from_value(old).unwrap();
+        assert_eq!((status.uid.as_str(), status.started, status.load, status.band), ("", 0, 0, 0));
     }
 
     #[test]
