@@ -9,7 +9,7 @@
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
-//! | [`collector`] | an OTLP collector |
+//! | [`collector`], [`ear`] | an OTLP collector, and an operator that hears heartbeats |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
@@ -30,6 +30,7 @@ pub mod cluster;
 pub mod collector;
 pub mod dev;
 pub mod document;
+pub mod ear;
 pub mod formats;
 pub mod history;
 pub mod http;

@@ -26,6 +26,8 @@ mod framing;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod heartbeat;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod java;
