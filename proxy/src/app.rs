@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::{Budget, Gate};
 use crate::args::Args;
-use crate::config::{Applier, Watcher};
+use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
 use crate::heartbeat::{Heartbeats, Sender};
 use crate::intake::{Intake, Listener, NodeCounters, bind};
 use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
@@ -67,7 +67,7 @@ struct App {
     heartbeats: Option<JoinHandle<()>>,
     /// Cancelled when operators are to be told a last time.
     hush: CancellationToken,
-    /// What speaks with operators.
+    /// What speaks with operators and keeps what they say.
     background: TaskTracker,
     stop: CancellationToken,
 }
@@ -152,9 +152,15 @@ impl App {
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let (hush, background) = (CancellationToken::new(), TaskTracker::new());
         let operators = operators(args, &stop, &background);
-        let heartbeats = operators.and_then(|operators| heartbeats(args, operators, &http, &node));
+        let heartbeats = operators.clone().and_then(|operators| heartbeats(args, operators, &http, &node));
         let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
-        let watcher = Watcher { config: args.config.clone(), secrets: args.secrets.clone() };
+        let (watcher, exchange) = Watcher::new(Places {
+            config: args.config.clone(),
+            secrets: args.secrets.clone(),
+            state: args.state.clone(),
+            fleet: args.fleet.clone(),
+        });
+        configure(args, operators, exchange, &node, &stop, &background);
         let (answered, measured) = (node.clone(), node.clone());
         let sampler = Sampler::new(node.load.clone(), move || measured.filling());
         Self {
@@ -209,6 +215,24 @@ fn operators(args: &Args, stop: &CancellationToken, tasks: &TaskTracker) -> Opti
     let url = args.operator.clone()?;
     let (token, ca) = (args.operator_token.clone(), args.operator_ca.clone());
     Some(Operators::start(operators::Settings { url, token, ca }, stop.child_token(), tasks))
+}
+
+/// Takes the configuration from operators too, and keeps it for the next start.
+fn configure(
+    args: &Args,
+    operators: Option<Operators>,
+    exchange: Exchange,
+    node: &Node,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    if let Some(directory) = &args.state {
+        tasks.spawn(Keeper::new(directory.clone(), exchange.clone()).run(stop.child_token()));
+    }
+    if let (Some(operators), Some(fleet)) = (operators, &args.fleet) {
+        let poller = Poller::new(operators, fleet.clone(), exchange, Arc::clone(&node.config));
+        tasks.spawn(poller.run(stop.child_token()));
+    }
 }
 
 /// The heartbeats to these operators.

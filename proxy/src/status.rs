@@ -94,6 +94,7 @@ impl Node {
             fleet: catalog.as_ref().map(|catalog| catalog.fleet.clone()),
             revision: catalog.as_ref().map_or(0, |catalog| catalog.revision),
             config_error: self.config.error(),
+            config_source: self.config.source(),
             inflight_bytes: self.budget.used(),
             connections: u64::from(self.gate.open()),
             sinks: self.sink_statuses(),

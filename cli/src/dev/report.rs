@@ -61,6 +61,7 @@ mod tests {
             fleet: None,
             revision: 1,
             config_error: None,
+            config_source: None,
             inflight_bytes: 0,
             connections: 0,
             sinks: Vec::new(),

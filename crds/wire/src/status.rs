@@ -44,6 +44,9 @@ pub struct NodeStatus {
     pub revision: u64,
     /// Why the newest configuration is not in effect; absent when it is.
     pub config_error: Option<String>,
+    /// Where the configuration in effect came from; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_source: Option<ConfigSource>,
     /// Bytes charged to the node's budget now.
     pub inflight_bytes: u64,
     /// Open connections of producers.
@@ -52,6 +55,21 @@ pub struct NodeStatus {
     pub sinks: Vec<SinkStatus>,
     /// The streams of the configuration in effect.
     pub streams: Vec<StreamStatus>,
+}
+
+/// Where a node's configuration came from. A reader takes a name it does not know for [`ConfigSource::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConfigSource {
+    /// What is mounted.
+    Mounted,
+    /// An operator told it.
+    Operator,
+    /// The node kept it from before its start.
+    Copy,
+    /// Anything else.
+    #[serde(other)]
+    Other,
 }
 
 /// Where a node is in its life.

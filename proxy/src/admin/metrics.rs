@@ -17,6 +17,7 @@ pub(super) fn text(node: &Node) -> prometheus::Result<String> {
     let families: Vec<_> = [
         of_node(node),
         of_load(node),
+        of_polls(node),
         of_connections(node),
         of_spans(node),
         of_sinks(node),
@@ -100,6 +101,29 @@ fn of_load(node: &Node) -> Vec<MetricFamily> {
             "sluice_heartbeats_total",
             "Heartbeats to operators, by what became of them.",
             heartbeats.map(|(result, count)| value(vec![label("result", result)], count.get())).to_vec(),
+        ),
+    ]
+}
+
+fn of_polls(node: &Node) -> Vec<MetricFamily> {
+    let polls = &node.config.polls;
+    let results = [
+        ("changed", &polls.changed),
+        ("unchanged", &polls.unchanged),
+        ("refused", &polls.refused),
+        ("failed", &polls.failed),
+    ];
+    let results = results.map(|(result, count)| value(vec![label("result", result)], count.get()));
+    vec![
+        counter(
+            "sluice_config_polls_total",
+            "Times an operator was asked for changes, by result.",
+            results.to_vec(),
+        ),
+        gauge(
+            "sluice_config_poll_failing",
+            "1 while operators can't be asked; the configuration in effect stays.",
+            one(u64::from(polls.is_failing())),
         ),
     ]
 }

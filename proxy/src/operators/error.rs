@@ -31,7 +31,4 @@ pub enum OperatorError {
     /// An answer that can't be read.
     #[error("an odd answer: {0}")]
     Answer(String),
-    /// The node is leaving.
-    #[error("the node leaves")]
-    Leaving,
 }

@@ -48,6 +48,8 @@ mod outputs;
 #[cfg(test)]
 mod overload;
 #[cfg(test)]
+mod polled;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod relay_faults;
