@@ -9,8 +9,8 @@
 //! | [`kafka`] | brokers that can be killed, stopped and restarted; topics written and read back |
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
-//! | [`collector`], [`ear`] | an OTLP collector, and an operator that hears heartbeats |
-//! | [`operator`] | an operator that tells a configuration over long polling |
+//! | [`collector`] | an OTLP collector |
+//! | [`operator`], [`ear`] | an operator that tells a configuration over long polling, and one that hears heartbeats |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |

@@ -94,7 +94,7 @@ impl Voice {
         }
         match told {
             Err(error) if !failed_before => {
-                tracing::warn!(%address, %error, "an operator hears no heartbeats")
+                tracing::warn!(%address, %error, "an operator hears no heartbeats");
             }
             Err(error) => tracing::debug!(%address, %error, "a heartbeat failed"),
             Ok(()) if failed_before => tracing::info!(%address, "an operator hears heartbeats again"),

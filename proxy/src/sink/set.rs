@@ -233,10 +233,12 @@ mod tests {
         let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
         let connection = connection(&set);
         let limit = CAPACITY.inflight_bytes / MESSAGE_OVERHEAD + 1_024;
-        assert_eq!(connection.queue(), Some((0, limit)));
+        // What librdkafka has to tell its owner counts too, which is a few at most.
+        let (idle, most) = connection.queue().unwrap();
+        assert!(idle < 50 && most == limit, "{idle} of {most}");
         connection.want(BTreeMap::from([("t".to_owned(), kafka::Wanted::default())]));
         let outlet = Outlet::Kafka(connection.outlet("t").unwrap());
-        let (delivery, _verdict) = Delivery::new(1, 1, Arc::default(), Budget::new(0).open());
+        let (delivery, _verdict) = Delivery::new(50, 50, Arc::default(), Budget::new(0).open());
         let meta = Meta {
             received: 0,
             client: "",
@@ -247,8 +249,9 @@ mod tests {
         };
         let value = Cow::Borrowed(&b"x"[..]);
         let message = Message { key: None, value, event_time: 0, headers: Vec::new(), records: 1 };
-        outlet.submit(outlet.admit().unwrap(), outlet.prepare(&meta, vec![message]), &delivery);
-        assert_eq!(connection.queue(), Some((1, limit)));
+        outlet.submit(outlet.admit().unwrap(), outlet.prepare(&meta, vec![message; 50]), &delivery);
+        let used = connection.queue().unwrap().0;
+        assert!((50..100).contains(&used), "{used}");
         set.shutdown().await;
     }
 
