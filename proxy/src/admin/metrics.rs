@@ -18,7 +18,6 @@ pub(super) fn text(node: &Node) -> prometheus::Result<String> {
         of_node(node),
         of_load(node),
         of_polls(node),
-        of_load(node),
         of_connections(node),
         of_spans(node),
         of_sinks(node),
@@ -125,48 +124,6 @@ fn of_polls(node: &Node) -> Vec<MetricFamily> {
             "sluice_config_poll_failing",
             "1 while operators can't be asked; the configuration in effect stays.",
             one(u64::from(polls.is_failing())),
-        ),
-    ]
-}
-
-fn of_load(node: &Node) -> Vec<MetricFamily> {
-    let (measured, identity) = (node.load.now(), &node.identity);
-    let component = |(component, percent): (Component, Option<f64>)| {
-        Some(real(vec![label("component", component.name())], percent?))
-    };
-    let counts = &node.heartbeats;
-    let heartbeats = [("taken", &counts.taken), ("refused", &counts.refused), ("failed", &counts.failed)];
-    let components = Component::ALL.into_iter().zip(measured.components).filter_map(component);
-    vec![
-        gauge(
-            "sluice_node_info",
-            "Whose numbers these are; the uid that its heartbeats tell.",
-            vec![value(vec![label("uid", &identity.uid)], 1)],
-        ),
-        gauge(
-            "sluice_start_time_seconds",
-            "When the process started, in seconds since 1970.",
-            vec![real(Vec::new(), identity.started as f64 / 1_000.0)],
-        ),
-        gauge(
-            "sluice_load",
-            "How full the node is, 0 to 200: the largest of its components; 100 is full.",
-            one(u64::from(measured.load)),
-        ),
-        gauge(
-            "sluice_load_band",
-            "The band of sluice_load that the node announces, its lower edge.",
-            one(u64::from(measured.band)),
-        ),
-        gauge(
-            "sluice_load_component",
-            "What sluice_load is the largest of, smoothed over 10 s; 100 is full.",
-            components.collect(),
-        ),
-        counter(
-            "sluice_heartbeats_total",
-            "Heartbeats to operators, by what became of them.",
-            heartbeats.map(|(result, count)| value(vec![label("result", result)], count.get())).to_vec(),
         ),
     ]
 }
