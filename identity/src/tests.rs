@@ -375,9 +375,8 @@ fn a_refusal_has_a_name_of_its_own_and_tells_nothing_of_the_token() {
     use Refused::{
         Algorithm, Audience, Expired, Issuer, Malformed, NoPod, NotYet, Signature, TooLong, UnknownKey,
     };
-    let all = [
-        TooLong, Malformed, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYet, NoPod,
-    ];
+    let all =
+        [TooLong, Malformed, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYet, NoPod];
     let names: std::collections::BTreeSet<_> = all.iter().map(|refused| refused.name()).collect();
     let texts: std::collections::BTreeSet<_> = all.iter().map(ToString::to_string).collect();
     assert_eq!((names.len(), texts.len()), (all.len(), all.len()));

@@ -18,6 +18,7 @@ use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
+use crate::secured;
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
 
@@ -51,13 +52,14 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;
-    let poll = match args.polling() {
-        Some(settings) => Some((settings, bind(args.poll).await?)),
+    let poll = bind(args.poll).await?;
+    let tls = match args.tls {
+        Some(address) => Some(bind(address).await?),
         None => None,
     };
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
-    let running = Running::start(&args, client, (admin, poll), context)?;
+    let running = Running::start(&args, client, (admin, poll, tls), context)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -72,8 +74,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port and, where something is polled, of long polling.
-type Sockets = (TcpListener, Option<(poll::Settings, TcpListener)>);
+/// Listeners of the admin port, of long polling, and of what proxies speak to, if there is one.
+type Sockets = (TcpListener, TcpListener, Option<TcpListener>);
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -102,7 +104,7 @@ impl Running {
     fn start(
         args: &Args,
         client: Client,
-        (admin, poll): Sockets,
+        (admin, poll, tls): Sockets,
         context: Context,
     ) -> Result<Self, AppError> {
         let running = Self {
@@ -124,13 +126,19 @@ impl Running {
         let (answers, answered) = nodes::answers();
         running.rest.spawn(nodes::run(wanted, answers, running.stop_rest.clone()));
         let complete = watch::Sender::new(false);
-        let mut completes = vec![complete.subscribe()];
-        if let Some((settings, socket)) = poll {
-            let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
-            let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-            let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
-            completes.push(poll::start(settings, &client, socket, ties, &writes, &rest));
-        }
+        let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
+        let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
+        let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
+        let polled = poll::start(args.polling(), &client, poll, ties.clone(), &writes, &rest);
+        let completes = vec![complete.subscribe(), polled.complete];
+        let bundled = watch::Sender::new(None);
+        let bundles = match tls {
+            Some(socket) => {
+                let out = bundled.subscribe();
+                secured::start(args, &client, (socket, polled.routes), (ties, out), &writes, &rest)
+            }
+            None => watch::channel(None).1,
+        };
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
@@ -142,6 +150,8 @@ impl Running {
             context,
             metrics,
             complete,
+            bundles,
+            bundled,
         };
         running.writes.spawn(reconciler.run(running.stop_writes.clone()));
         Ok(running)

@@ -1,10 +1,12 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
 
+use crate::pki;
 use crate::poll::{Settings, http::Limits};
 
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
@@ -36,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9102")]
     pub admin: SocketAddr,
     /// What clients of long polling send as namespaceId, and the namespace whose labelled ConfigMaps they are then
-    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it nothing is polled.
+    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it no ConfigMap is shown.
     #[arg(long, value_name = "ID=NAMESPACE", value_parser = mapped)]
     pub poll_namespace: Vec<(String, String)>,
     /// Address of long polling.
@@ -46,30 +48,49 @@ pub struct Args {
     /// log in with.
     #[arg(long, value_name = "SECRET")]
     pub poll_login_secret: Option<String>,
-    /// Connections of long polling, in all.
+    /// Connections of long polling, in all, and as many of --tls.
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub poll_connections: usize,
     /// Connections of long polling from one address.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_024)]
     pub poll_connections_per_address: usize,
+    /// Address that proxies speak to, over TLS and with the token of their pod; without it there is none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tls: Option<SocketAddr>,
+    /// Where proxies find every replica of the operator, such as https://HOST:8443; without it they are told of none.
+    #[arg(long, value_name = "URL")]
+    pub operator_url: Option<String>,
+    /// The name of the operator's Service. Its certificate is for it and for NAME-replicas; its Secrets are NAME-ca and
+    /// NAME-tls.
+    #[arg(long, value_name = "NAME", default_value = "sluice-operator")]
+    pub service: String,
+    /// How long a new authority is in every trust bundle before it signs, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub ca_grace: u64,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
 }
 
 impl Args {
-    /// What is polled, if anything is.
+    /// What is polled.
     #[must_use]
-    pub fn polling(&self) -> Option<Settings> {
+    pub fn polling(&self) -> Settings {
         let login = self.poll_login_secret.as_ref().map(|name| (self.namespace.clone(), name.clone()));
         let limits =
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
-        (!self.poll_namespace.is_empty()).then(|| Settings {
-            namespaces: self.poll_namespace.iter().cloned().collect(),
-            login,
-            limits,
-            identity: self.identity.clone(),
-        })
+        let namespaces = self.poll_namespace.iter().cloned().collect();
+        Settings { namespaces, login, limits, identity: self.identity.clone() }
+    }
+
+    /// Where certificates are kept.
+    #[must_use]
+    pub fn pki(&self) -> pki::Settings {
+        pki::Settings {
+            namespace: self.namespace.clone(),
+            service: self.service.clone(),
+            grace: Duration::from_secs(self.ca_grace),
+        }
     }
 }
 
@@ -118,9 +139,10 @@ mod tests {
     fn what_is_polled_is_named_by_what_clients_send() {
         let args =
             |more: &[&str]| Args::try_parse_from([&["sluice-operator", "--proxy-image", "x"], more].concat());
-        assert!(args(&[]).unwrap().polling().is_none());
+        let nothing = args(&[]).unwrap().polling();
+        assert!(nothing.namespaces.is_empty() && nothing.login.is_none());
         let given = ["--poll-namespace", "=demo", "--poll-namespace", "a=b=c", "--poll-login-secret", "s"];
-        let settings = args(&given).unwrap().polling().unwrap();
+        let settings = args(&given).unwrap().polling();
         let named = |id: &str, namespace: &str| (id.to_owned(), namespace.to_owned());
         assert_eq!(settings.namespaces, [named("", "demo"), named("a=b", "c")].into());
         assert_eq!(settings.login, Some(named("sluice-system", "s")));

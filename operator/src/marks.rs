@@ -31,3 +31,9 @@ pub const PART: &str = "sluice.dev/part";
 
 /// Annotation of a configuration's part with how many parts there are.
 pub const PARTS: &str = "sluice.dev/parts";
+
+/// Annotation of the authority's Secret: the digest of its certificate, and since when every bundle has it.
+pub const TRUSTED: &str = "sluice.dev/trusted";
+
+/// Annotation of the leaf's Secret: former authorities by digest, and until when each is needed.
+pub const FORMER: &str = "sluice.dev/former";

@@ -18,6 +18,7 @@ pub mod maps;
 pub mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::{Api, Client};
 use tokio::net::TcpListener;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::caller::Trust;
 use crate::lead::Term;
 use crate::telemetry::Metrics;
 use board::Space;
@@ -76,8 +78,16 @@ impl Tasks<'_> {
     }
 }
 
-/// Serves on `socket`; `writes` are tasks that write to the cluster, `rest` all others. Gives what says when all
-/// namespaces were listed.
+/// What serves.
+#[derive(Debug)]
+pub struct Served {
+    /// Says when all that is served was looked at once.
+    pub complete: watch::Receiver<bool>,
+    /// What answers; another listener may answer from the same.
+    pub routes: Arc<Routes>,
+}
+
+/// Serves on `socket`, a plain listener; `writes` are tasks that write to the cluster, `rest` all others.
 #[must_use]
 pub fn start(
     settings: Settings,
@@ -86,7 +96,7 @@ pub fn start(
     ties: Ties,
     writes: &Tasks<'_>,
     rest: &Tasks<'_>,
-) -> watch::Receiver<bool> {
+) -> Served {
     let hub = Hub::default();
     let (changes, received) = mpsc::channel(QUEUE);
     let namespaces: BTreeSet<&String> = settings.namespaces.values().collect();
@@ -101,9 +111,9 @@ pub fn start(
     let teller = Teller::new(client.clone(), &settings.identity, ties.terms, faults);
     writes.spawn(|stop| teller.run(stop));
 
-    let (complete, completed) = watch::channel(false);
+    let (completes, complete) = watch::channel(false);
     let wanted = namespaces.iter().map(|namespace| Space::namespace(namespace)).collect();
-    rest.spawn(|stop| feed::run(hub.clone(), received, wanted, complete, stop));
+    rest.spawn(|stop| feed::run(hub.clone(), received, wanted, completes, stop));
 
     let logins = settings.login.map(|(namespace, name)| {
         let (sender, logins) = watch::channel(None);
@@ -113,7 +123,8 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let routes = Routes::new(hub, spaces, logins, ties.metrics);
-    rest.spawn(|stop| http::serve(socket, routes, settings.limits, stop));
-    completed
+    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics));
+    let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
+    rest.tracker.spawn(serving);
+    Served { complete, routes }
 }

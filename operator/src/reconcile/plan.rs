@@ -6,6 +6,7 @@ mod configuration;
 mod default_fleet;
 mod rollout;
 mod statuses;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,7 @@ use crate::build::objects::Context;
 use crate::names::{Name, name_of};
 use crate::nodes::{Target, Targets};
 use crate::observe::FaultKind;
+use crate::pki::Bundle;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 use crate::watch::cluster::{ChildKey, Store};
 
@@ -37,6 +39,8 @@ pub(super) struct Plan {
     pub(super) again: Option<Instant>,
     /// How many objects are in which condition.
     pub(super) census: Census,
+    /// The trust bundle, if every namespace with a fleet has it.
+    pub(super) trusted: Option<Bundle>,
 }
 
 /// Objects by kind, condition and status.
@@ -75,6 +79,7 @@ pub(super) fn plan(
     };
     let mut plan = Plan::default();
     default_fleet::plan(&round, memory, &wanted, &mut plan);
+    trust::plan(&round, memory, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &mut plan);
     memory.forget_mended(&plan.writes, on_the_way);
@@ -242,7 +247,9 @@ pub(super) fn subject(store: &Store, write: &Write) -> Option<Subject> {
         About::Stream(stream) => Some(Subject::Stream(stream)),
         About::Child(key) => {
             let uid = match write {
-                Write::Apply { wanted, .. } => compare::owner(wanted),
+                Write::Apply { wanted, .. } => {
+                    compare::owner(wanted).or_else(|| compare::first_owner(wanted))
+                }
                 _ => store.children.get(&key).and_then(|child| child.owner.as_deref()),
             }?;
             let owned = |metadata: &&ObjectMeta| metadata.uid.as_deref() == Some(uid);

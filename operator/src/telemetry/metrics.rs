@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::apply::Write;
@@ -22,6 +23,9 @@ pub struct Metrics {
     leader: IntGauge,
     polls: IntGauge,
     poll_answers: IntCounterVec,
+    tokens_refused: IntCounterVec,
+    handshakes_failed: IntCounter,
+    certificate: IntGauge,
 }
 
 /// A long poll that waits; it is counted no more when dropped.
@@ -68,6 +72,19 @@ impl Metrics {
                 Opts::new("sluice_operator_poll_answers_total", "Answers of the port of long polling."),
                 &["route", "status"],
             )?,
+            tokens_refused: counters(
+                "sluice_operator_tokens_refused_total",
+                "Requests whose token did not say who sends them.",
+                "reason",
+            )?,
+            handshakes_failed: IntCounter::new(
+                "sluice_operator_handshakes_failed_total",
+                "Connections that came to no TLS handshake.",
+            )?,
+            certificate: IntGauge::new(
+                "sluice_operator_certificate_expiry_timestamp_seconds",
+                "When the certificate that is served expires; 0 while there is none.",
+            )?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
@@ -78,6 +95,9 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
         metrics.registry.register(Box::new(metrics.polls.clone()))?;
         metrics.registry.register(Box::new(metrics.poll_answers.clone()))?;
+        metrics.registry.register(Box::new(metrics.tokens_refused.clone()))?;
+        metrics.registry.register(Box::new(metrics.handshakes_failed.clone()))?;
+        metrics.registry.register(Box::new(metrics.certificate.clone()))?;
         Ok(metrics)
     }
 
@@ -137,6 +157,21 @@ impl Metrics {
     /// A request to the port of long polling was answered.
     pub fn poll_answered(&self, route: &str, status: &str) {
         self.poll_answers.with_label_values(&[route, status]).inc();
+    }
+
+    /// A request's token did not say who sends it.
+    pub fn token_refused(&self, reason: &str) {
+        self.tokens_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// A connection came to no TLS handshake.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
+    }
+
+    /// The certificate that is served expires then, in seconds since 1970.
+    pub fn certificate_expires(&self, at: u64) {
+        self.certificate.set(i64::try_from(at).unwrap_or(i64::MAX));
     }
 
     /// All of them in Prometheus' text form.

@@ -5,6 +5,9 @@
 //! |---|---|
 //! | `seats` | how many connections there may be, in all and from one address |
 //! | `connection` | one connection, its timeouts, and how it ends |
+//! | `callers` | who sends a listener's requests |
+//! | `bearer`, `known` | callers by their tokens, each verified once |
+//! | `tls` | the same over TLS |
 //! | `question` | what a request asks for, and what is wrong with it |
 //! | `routes` | which answer a request gets |
 //! | `answer` | answers and refusals as responses |
@@ -12,12 +15,16 @@
 //! | `login` | ShenYu's login, and the tokens it gives |
 
 mod answer;
+mod bearer;
+mod callers;
 mod connection;
+mod known;
 mod login;
 mod prepared;
 mod question;
 mod routes;
 mod seats;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,18 +33,29 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use bearer::Bearers;
+pub use callers::{Callers, Plain, Stranger};
+pub use connection::serve as serve_connection;
 pub use login::{Login, Logins, keep as keep_login};
 pub use routes::Routes;
-pub use seats::Limits;
+pub use seats::{Limits, Seat, Seats};
+pub use tls::serve as serve_tls;
 
-use seats::Seats;
+use crate::caller::Trust;
 
 /// After an error of accepting, most often "too many open files".
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`; then polls that wait are answered, and connections end with their answer.
-pub async fn serve(socket: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
-    let (routes, seats, connections) = (Arc::new(routes), Seats::new(limits), TaskTracker::new());
+/// Serves a plain listener, whose callers are all trusted alike, until `stop`; then polls that wait are answered, and
+/// connections end with their answer.
+pub async fn serve(
+    socket: TcpListener,
+    routes: Arc<Routes>,
+    trust: Trust,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let (callers, seats, connections) = (Arc::new(Plain(trust)), Seats::new(limits), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -51,9 +69,12 @@ pub async fn serve(socket: TcpListener, routes: Routes, limits: Limits, stop: Ca
             tracing::debug!(client = %client.ip(), "one connection too many is closed");
             continue;
         };
-        let (routes, stop) = (Arc::clone(&routes), stop.clone());
+        // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
+        let _ = connection.set_nodelay(true);
+        let (routes, callers, stop) = (Arc::clone(&routes), Arc::clone(&callers), stop.clone());
         connections.spawn(async move {
-            connection::serve(connection, routes, &stop).await;
+            let ip = client.ip().to_canonical();
+            serve_connection(connection, ip, &routes, &callers, &stop).await;
             drop(seat);
         });
     }

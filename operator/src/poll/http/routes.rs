@@ -10,9 +10,11 @@ use hyper::body::{Body, Bytes};
 use tokio::time::{sleep, timeout};
 
 use super::answer::{self, Answer, Refusal};
+use super::callers::Stranger;
 use super::login::Logins;
 use super::prepared::Prepared;
 use super::question::{self, Fetch, Listen};
+use crate::caller::Caller;
 use crate::poll::board::Space;
 use crate::poll::hub::Hub;
 use crate::poll::wait::Poll;
@@ -44,8 +46,13 @@ impl Routes {
         Self { hub, spaces, logins, prepared: Prepared::default(), metrics }
     }
 
-    /// Answers a request. A poll that waits is answered with nothing when `over` ends.
-    pub(super) async fn answer<B>(&self, request: Request<B>, over: impl Future<Output = ()>) -> Answer
+    /// Answers a caller's request. A poll that waits is answered with nothing when `over` ends.
+    pub(super) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        _caller: &Caller,
+        over: impl Future<Output = ()>,
+    ) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -56,6 +63,15 @@ impl Routes {
             "/platform/login" => ("login", self.login(request).await),
             _ => ("other", Err(Refusal::NoPath)),
         };
+        self.counted(route, answered)
+    }
+
+    /// Answers a request whose caller is not known.
+    pub(super) fn refuse(&self, stranger: Stranger) -> Answer {
+        self.counted("other", Err(stranger.into()))
+    }
+
+    fn counted(&self, route: &'static str, answered: Result<Answer, Refusal>) -> Answer {
         let answer = answered.unwrap_or_else(|refusal| refusal.answer());
         self.metrics.poll_answered(route, answer.status().as_str());
         answer
