@@ -1,5 +1,24 @@
 //! Who sent a request, by a service account's token, verified offline against the keys that the API server publishes.
-//! It opens no connection and logs no token.
+//! It opens no connection and logs no token; what a pod may do is for others to say.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `keys` | the API server's public keys, out of its JSON Web Key Set |
+//! | `token` | a token's parts, as bytes |
+//! | `claims` | what a token says, and whom it names |
+//! | `verifier` | the checks in their order |
+//!
+//! Only what Kubernetes signs with is accepted: RS256 and ES256. An algorithm belongs to a key, never to the token that
+//! names it, so that no public key is ever taken for a secret one.
+
+mod claims;
+mod keys;
+mod token;
+mod verifier;
+
+pub use keys::{BadKeys, Keys};
+pub use token::MAX_TOKEN;
+pub use verifier::{LEEWAY, Refused, Verified, Verifier};
 
 /// A pod, as its projected token names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,3 +32,6 @@ pub struct PodIdentity {
     /// The pod's uid.
     pub uid: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
 use crate::registry::http::Manager;
 use crate::registry::{self, Ends};
+use crate::secured;
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
 
@@ -54,9 +55,13 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;
     let poll = bind(args.poll).await?;
+    let tls = match args.tls {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
-    let running = Running::start(&args, client, (admin, poll), context)?;
+    let running = Running::start(&args, client, (admin, poll, tls), context)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -71,8 +76,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port, and of discovery and long polling.
-type Sockets = (TcpListener, TcpListener);
+/// Listeners of the admin port, of discovery and long polling, and of what proxies speak to, if there is one.
+type Sockets = (TcpListener, TcpListener, Option<TcpListener>);
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -101,7 +106,7 @@ impl Running {
     fn start(
         args: &Args,
         client: Client,
-        (admin, poll): Sockets,
+        (admin, poll, tls): Sockets,
         context: Context,
     ) -> Result<Self, AppError> {
         let running = Self {
@@ -133,8 +138,16 @@ impl Running {
         let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
         let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
         let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), manager };
-        let polled = poll::start(args.polling(), &client, poll, ties, &writes, &rest);
+        let polled = poll::start(args.polling(), &client, poll, ties.clone(), &writes, &rest);
         let completes = vec![complete.subscribe(), warmed, polled.complete];
+        let bundled = watch::Sender::new(None);
+        let bundles = match tls {
+            Some(socket) => {
+                let out = bundled.subscribe();
+                secured::start(args, &client, (socket, polled.routes), (ties, out), &writes, &rest)
+            }
+            None => watch::channel(None).1,
+        };
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
@@ -149,6 +162,8 @@ impl Running {
             directory,
             roll: registry.roll(),
             write_rate: args.write_rate,
+            bundles,
+            bundled,
         };
         running.writes.spawn(reconciler.run(running.stop_writes.clone()));
         Ok(running)

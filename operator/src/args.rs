@@ -1,10 +1,12 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
 
+use crate::pki;
 use crate::poll::{Settings, http::Limits};
 use crate::reconcile::WRITE_RATE;
 
@@ -47,7 +49,7 @@ pub struct Args {
     /// log in with.
     #[arg(long, value_name = "SECRET")]
     pub poll_login_secret: Option<String>,
-    /// Connections to that address, in all.
+    /// Connections of long polling, in all, and as many of --tls.
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub poll_connections: usize,
     /// Connections from one address.
@@ -56,6 +58,19 @@ pub struct Args {
     /// Writes of endpoint ConfigMaps and of statuses in a second, at most.
     #[arg(long, value_name = "NUMBER", default_value_t = WRITE_RATE, value_parser = clap::value_parser!(u32).range(1..))]
     pub write_rate: u32,
+    /// Address that proxies speak to, over TLS and with the token of their pod; without it there is none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tls: Option<SocketAddr>,
+    /// Where proxies find every replica of the operator, such as https://HOST:8443; without it they are told of none.
+    #[arg(long, value_name = "URL")]
+    pub operator_url: Option<String>,
+    /// The name of the operator's Service. Its certificate is for it and for NAME-replicas; its Secrets are NAME-ca and
+    /// NAME-tls.
+    #[arg(long, value_name = "NAME", default_value = "sluice-operator")]
+    pub service: String,
+    /// How long a new authority is in every trust bundle before it signs, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub ca_grace: u64,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
@@ -70,6 +85,16 @@ impl Args {
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
         let namespaces = self.poll_namespace.iter().cloned().collect();
         Settings { namespaces, login, limits, identity: self.identity.clone() }
+    }
+
+    /// Where certificates are kept.
+    #[must_use]
+    pub fn pki(&self) -> pki::Settings {
+        pki::Settings {
+            namespace: self.namespace.clone(),
+            service: self.service.clone(),
+            grace: Duration::from_secs(self.ca_grace),
+        }
     }
 }
 

@@ -15,7 +15,8 @@
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
-//! Beside them, [`poll`] tells clients over HTTP which configuration changed, and [`registry`] which nodes to report to.
+//! Beside them, [`poll`] tells clients over HTTP which configuration changed, and [`registry`] which nodes to report to;
+//! [`pki`] and [`tokens`] let proxies know the operator, and the operator proxies.
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
@@ -34,6 +35,7 @@ pub mod marks;
 pub mod names;
 pub mod nodes;
 pub mod observe;
+pub mod pki;
 pub mod poll;
 pub mod problem;
 pub mod publish;
@@ -41,8 +43,10 @@ pub mod reconcile;
 pub mod registry;
 pub mod resolve;
 pub mod scale;
+mod secured;
 pub mod status;
 pub mod telemetry;
+pub mod tokens;
 pub mod validate;
 pub mod watch;
 

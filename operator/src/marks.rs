@@ -40,3 +40,9 @@ pub const LISTED: &str = "sluice.dev/listed";
 
 /// Annotation of an endpoint ConfigMap with when that was written, in milliseconds since 1970.
 pub const LISTED_AT: &str = "sluice.dev/listed-at";
+
+/// Annotation of the authority's Secret: the digest of its certificate, and since when every bundle has it.
+pub const TRUSTED: &str = "sluice.dev/trusted";
+
+/// Annotation of the leaf's Secret: former authorities by digest, and until when each is needed.
+pub const FORMER: &str = "sluice.dev/former";

@@ -50,6 +50,35 @@ pub fn endpoints(stream: &str) -> String {
     fit("", stream, "-endpoints", SUBDOMAIN)
 }
 
+/// The ConfigMap with whom proxies trust, in each namespace that has a fleet.
+pub const TRUST: &str = "sluice-trust";
+
+/// The Secret with the authority of the operator whose Service has that name.
+#[must_use]
+pub fn authority_secret(service: &str) -> String {
+    fit("", service, "-ca", SUBDOMAIN)
+}
+
+/// The Secret with the certificate that its replicas serve with.
+#[must_use]
+pub fn leaf_secret(service: &str) -> String {
+    fit("", service, "-tls", SUBDOMAIN)
+}
+
+/// The headless Service by which each of its replicas is found.
+#[must_use]
+pub fn replicas_service(service: &str) -> String {
+    fit("", service, "-replicas", LABEL)
+}
+
+/// Every name that proxies may know the operator by: of both Services, in all the forms that resolve in a cluster.
+#[must_use]
+pub fn operator_hosts(namespace: &str, service: &str) -> Vec<String> {
+    let forms =
+        |name: String| ["", ".svc", ".svc.cluster.local"].map(|suffix| format!("{name}.{namespace}{suffix}"));
+    [replicas_service(service), service.to_owned()].into_iter().flat_map(forms).collect()
+}
+
 /// The volume of a Secret. Volumes' names take no dots, Secrets' do.
 #[must_use]
 pub fn secret_volume(secret: &str) -> String {
@@ -94,6 +123,9 @@ mod tests {
         assert_eq!(config("default", 3), "default-config-3");
         assert_eq!(endpoints("orders"), "orders-endpoints");
         assert_eq!(secret_volume("kafka-login"), "sluice-secret-kafka-login");
+        assert_eq!(authority_secret("sluice-operator"), "sluice-operator-ca");
+        assert_eq!(leaf_secret("sluice-operator"), "sluice-operator-tls");
+        assert_eq!(replicas_service("sluice-operator"), "sluice-operator-replicas");
     }
 
     #[test]
@@ -110,11 +142,27 @@ mod tests {
             (nodes_service, LABEL),
             (endpoints, SUBDOMAIN),
             (secret_volume, LABEL),
+            (authority_secret, SUBDOMAIN),
+            (leaf_secret, SUBDOMAIN),
+            (replicas_service, LABEL),
         ] {
             let (a, b) = (make(&format!("{}a", "x".repeat(252))), make(&format!("{}b", "x".repeat(252))));
             assert!(a.len() <= max && b.len() <= max, "{a} {b}");
             assert_ne!(a, b);
         }
+    }
+
+    #[test]
+    fn the_operator_is_known_by_both_its_services_in_every_form() {
+        let wanted = [
+            "op-replicas.here",
+            "op-replicas.here.svc",
+            "op-replicas.here.svc.cluster.local",
+            "op.here",
+            "op.here.svc",
+            "op.here.svc.cluster.local",
+        ];
+        assert_eq!(operator_hosts("here", "op"), wanted);
     }
 
     #[test]

@@ -6,6 +6,10 @@ A second release is refused by Helm, because the cluster-wide objects belong to 
 sluice-operator
 {{- end }}
 
+{{- define "sluice.replicas" -}}
+sluice-operator-replicas
+{{- end }}
+
 {{- define "sluice.defaultFleet" -}}
 sluice-default-fleet
 {{- end }}

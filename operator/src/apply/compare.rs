@@ -61,6 +61,12 @@ pub fn owner(object: &Value) -> Option<&str> {
     controller.get("uid")?.as_str()
 }
 
+/// Uid of the first owner that an object names, which need not be its controller.
+#[must_use]
+pub fn first_owner(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/ownerReferences/0/uid")?.as_str()
+}
+
 /// The digest that [`hashed`] put into an object.
 #[must_use]
 pub fn digest_of(hashed: &Value) -> &str {

@@ -141,6 +141,8 @@ impl Sender {
                 Some(owner) if Some(owner.uid.as_str()) == compare::owner(wanted) => {
                     self.patch(&api, key, wanted).await
                 }
+                // One of several owners' has no controller.
+                None if ours && compare::owner(wanted).is_none() => self.patch(&api, key, wanted).await,
                 Some(_) if ours => Err(SendError::Leaving(key.clone())),
                 _ => Err(SendError::NameTaken(key.clone())),
             };

@@ -22,6 +22,7 @@ use crate::build::objects::Context;
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
+use crate::pki::Bundle;
 use crate::registry::directory::Directory;
 use crate::registry::roll::Roll;
 use crate::resolve::FleetKey;
@@ -129,6 +130,10 @@ pub struct Reconciler {
     pub roll: watch::Receiver<Arc<Roll>>,
     /// Writes of endpoint ConfigMaps and statuses in a second.
     pub write_rate: u32,
+    /// The trust bundle that every namespace with a fleet is to have.
+    pub bundles: watch::Receiver<Option<Bundle>>,
+    /// The one that every such namespace has.
+    pub bundled: watch::Sender<Option<Bundle>>,
 }
 
 fn version(object: &kube::api::DynamicObject) -> u64 {
@@ -163,6 +168,7 @@ impl Reconciler {
                 () = stop.cancelled() => break,
                 Some(change) = self.changes.recv() => self.take(&mut state, change),
                 Some(answer) = self.answers.recv() => state.answer(answer),
+                Ok(()) = self.bundles.changed() => state.soon(),
                 Some(ended) = state.writes.join_next() => if let Ok(ended) = ended { self.ended(&mut state, ended) },
                 changed = self.terms.changed() => match changed {
                     Ok(()) => state.term_changed(),
@@ -216,15 +222,18 @@ impl Reconciler {
         let leads = self.terms.borrow().is_some();
         if !leads || !state.store.is_complete() {
             self.targets.send_replace(Targets::new());
+            self.bundled.send_replace(None);
             self.metrics.idle();
             return;
         }
+        self.context.trust = self.bundles.borrow_and_update().clone();
         let began = Instant::now();
         let plan = plan::plan(&state.store, &mut state.memory, &state.queue, &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
         plan.scaled.into_iter().for_each(|kind| self.metrics.scaled(kind));
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
+        self.bundled.send_if_modified(|known| std::mem::replace(known, plan.trusted.clone()) != plan.trusted);
         state.queue.plan(plan.writes);
         state.not_before = Instant::now() + took * SHARE;
         state.due = plan.again.map(|at| at.max(state.not_before));

@@ -8,6 +8,7 @@ mod endpoints;
 mod rollout;
 mod scaling;
 mod statuses;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -26,6 +27,7 @@ use crate::build::objects::Context;
 use crate::names::{Name, name_of};
 use crate::nodes::{Target, Targets};
 use crate::observe::FaultKind;
+use crate::pki::Bundle;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 use crate::scale;
 use crate::watch::cluster::{ChildKey, Store};
@@ -45,6 +47,8 @@ pub(super) struct Plan {
     pub(super) census: Census,
     /// Fleets that got more or fewer proxies since the last plan.
     pub(super) scaled: Vec<scale::Kind>,
+    /// The trust bundle, if every namespace with a fleet has it.
+    pub(super) trusted: Option<Bundle>,
 }
 
 /// Objects by kind, condition and status.
@@ -81,6 +85,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
     };
     let mut plan = Plan::default();
     default_fleet::plan(&round, memory, &wanted, &mut plan);
+    trust::plan(&round, memory, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
     let sizes = scaling::plan(&round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &sizes, &mut plan);
@@ -256,7 +261,9 @@ pub(super) fn subject(store: &Store, write: &Write) -> Option<Subject> {
         About::Stream(stream) => Some(Subject::Stream(stream)),
         About::Child(key) => {
             let uid = match write {
-                Write::Apply { wanted, .. } => compare::owner(wanted),
+                Write::Apply { wanted, .. } => {
+                    compare::owner(wanted).or_else(|| compare::first_owner(wanted))
+                }
                 _ => store.children.get(&key).and_then(|child| child.owner.as_deref()),
             }?;
             let owned = |metadata: &&ObjectMeta| metadata.uid.as_deref() == Some(uid);

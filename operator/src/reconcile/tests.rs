@@ -1,6 +1,7 @@
 //! What a round plans against what is there, and what becomes of writes that fail.
 
 mod scaling;
+mod trust;
 
 use clap::Parser;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

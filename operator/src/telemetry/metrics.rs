@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::apply::Write;
@@ -31,6 +32,9 @@ pub struct Metrics {
     poll_answers: IntCounterVec,
     discovered: IntCounterVec,
     nodes: IntGaugeVec,
+    tokens_refused: IntCounterVec,
+    handshakes_failed: IntCounter,
+    certificate: IntGauge,
 }
 
 /// A long poll that waits; it is counted no more when dropped.
@@ -96,6 +100,19 @@ impl Metrics {
                 ),
                 &["state"],
             )?,
+            tokens_refused: counters(
+                "sluice_operator_tokens_refused_total",
+                "Requests whose token did not say who sends them.",
+                "reason",
+            )?,
+            handshakes_failed: IntCounter::new(
+                "sluice_operator_handshakes_failed_total",
+                "Connections that came to no TLS handshake.",
+            )?,
+            certificate: IntGauge::new(
+                "sluice_operator_certificate_expiry_timestamp_seconds",
+                "When the certificate that is served expires; 0 while there is none.",
+            )?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
@@ -112,6 +129,9 @@ impl Metrics {
         for direction in [UP, DOWN] {
             metrics.scalings.with_label_values(&[direction]);
         }
+        metrics.registry.register(Box::new(metrics.tokens_refused.clone()))?;
+        metrics.registry.register(Box::new(metrics.handshakes_failed.clone()))?;
+        metrics.registry.register(Box::new(metrics.certificate.clone()))?;
         Ok(metrics)
     }
 
@@ -193,6 +213,21 @@ impl Metrics {
         for (state, count) in [("ready", census.ready), ("listed", census.listed), ("lost", census.lost)] {
             self.nodes.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// A request's token did not say who sends it.
+    pub fn token_refused(&self, reason: &str) {
+        self.tokens_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// A connection came to no TLS handshake.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.inc();
+    }
+
+    /// The certificate that is served expires then, in seconds since 1970.
+    pub fn certificate_expires(&self, at: u64) {
+        self.certificate.set(i64::try_from(at).unwrap_or(i64::MAX));
     }
 
     /// All of them in Prometheus' text form.

@@ -12,7 +12,10 @@ use sluice_crds::pods::Resources;
 
 use super::PROXY_CONTAINER;
 use super::context::Context;
-use super::volumes::{CONFIG_DIRECTORY, SECRETS_DIRECTORY};
+use super::volumes::{
+    CONFIG_DIRECTORY, SECRETS_DIRECTORY, STATE_DIRECTORY, TOKEN_DIRECTORY, TOKEN_FILE, TRUST_DIRECTORY,
+    TRUST_FILE,
+};
 use crate::resolve::ResolvedFleet;
 
 /// The port of metrics, probes and status.
@@ -34,7 +37,7 @@ pub(super) fn proxy(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: &C
         name: PROXY_CONTAINER.to_owned(),
         image: Some(fleet.spec.image.as_ref().unwrap_or(&context.image).clone()),
         image_pull_policy: context.pull_policy.clone(),
-        args: Some(args(port, context)),
+        args: Some(args(fleet, context)),
         env: Some(env(context)),
         ports: Some(vec![container_port(HTTP, port), container_port(METRICS, ADMIN_PORT)]),
         resources: Some(resources(fleet.spec.resources.as_ref())),
@@ -51,22 +54,34 @@ pub(super) fn proxy(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: &C
     }
 }
 
-fn args(port: u16, context: &Context) -> Vec<String> {
+fn args(fleet: &ResolvedFleet, context: &Context) -> Vec<String> {
     let address = |port| SocketAddr::new(context.listen_on, port).to_string();
     let mut args = vec![
         ("--config", CONFIG_DIRECTORY.to_owned()),
         ("--secrets", SECRETS_DIRECTORY.to_owned()),
-        ("--http", address(port)),
+        ("--http", address(fleet.spec.listeners.http.port)),
         ("--admin", address(ADMIN_PORT)),
         ("--log", "json".to_owned()),
     ];
     args.extend(context.otlp_endpoint.clone().map(|endpoint| ("--otlp-endpoint", endpoint)));
+    if let Some(url) = &context.operator_url {
+        args.extend([
+            ("--operator", url.clone()),
+            ("--operator-token", format!("{TOKEN_DIRECTORY}/{TOKEN_FILE}")),
+            ("--operator-ca", format!("{TRUST_DIRECTORY}/{TRUST_FILE}")),
+            ("--fleet", format!("{}/{}", fleet.namespace, fleet.name)),
+            ("--state", STATE_DIRECTORY.to_owned()),
+        ]);
+    }
     args.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// Only what the proxy reads: a variable more would restart every pod when it changes.
 fn env(context: &Context) -> Vec<EnvVar> {
     let mut env = vec![field("POD_IP", "status.podIP")];
+    if context.operator_url.is_some() {
+        env.push(field("POD_UID", "metadata.uid"));
+    }
     if let Some(filter) = &context.log {
         env.push(variable("SLUICE_LOG", filter.clone()));
     }

@@ -1,6 +1,7 @@
 //! What the operator's own command line, and the cluster it runs in, give to everything that is made.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::args::Args;
 use crate::resolve::{DEFAULT_FLEET, FleetKey};
@@ -25,6 +26,10 @@ pub struct Context {
     pub log: Option<String>,
     /// Where proxies send traces, such as `http://collector.observability:4318`; absent: nowhere.
     pub otlp_endpoint: Option<String>,
+    /// Where proxies find every replica of the operator, such as `https://HOST:8443`; absent: they are told of none.
+    pub operator_url: Option<String>,
+    /// Whom proxies are to trust, as PEM; absent: not known yet, or nobody.
+    pub trust: Option<Arc<str>>,
     /// The fleet for streams that name none.
     pub default_fleet: FleetKey,
     /// Namespace and name of the ConfigMap that says what that fleet is.
@@ -48,6 +53,8 @@ impl Context {
             listen_on,
             log: None,
             otlp_endpoint: None,
+            operator_url: args.operator_url.clone(),
+            trust: None,
             default_fleet: (args.namespace.clone(), DEFAULT_FLEET.to_owned()),
             settings: (args.namespace.clone(), args.default_fleet_config.clone()),
         }

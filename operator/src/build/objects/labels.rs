@@ -21,6 +21,9 @@ pub const PROXY: &str = "sluice-proxy";
 /// The value of [`COMPONENT`] on endpoint ConfigMaps.
 pub const ENDPOINTS: &str = "endpoints";
 
+/// The value of [`COMPONENT`] on trust bundles.
+pub const TRUST: &str = "trust";
+
 /// The labels that select a fleet's pods. They can't be changed: workloads' selectors are immutable.
 pub const SELECTOR: [&str; 2] = [NAME, FLEET];
 
@@ -43,6 +46,15 @@ pub fn fleet(fleet: &str) -> BTreeMap<String, String> {
 #[must_use]
 pub fn endpoints() -> BTreeMap<String, String> {
     [(COMPONENT, ENDPOINTS), (MANAGED_BY, MANAGER), ("app.kubernetes.io/part-of", "sluice")]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The labels of a trust bundle.
+#[must_use]
+pub fn trust() -> BTreeMap<String, String> {
+    [(COMPONENT, TRUST), (MANAGED_BY, MANAGER), ("app.kubernetes.io/part-of", "sluice")]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()

@@ -10,6 +10,7 @@
 //! | [`workload`], [`deployment`], [`stateful_set`], [`daemon_set`] | what runs the pods |
 //! | [`service`], [`service_account`], [`disruption_budget`] | what stands beside it |
 //! | [`endpoints`] | the endpoint ConfigMap of a stream |
+//! | [`trust`] | the trust bundle of a namespace |
 //! | [`default_fleet`] | the fleet for streams that name none |
 
 mod container;
@@ -26,6 +27,7 @@ mod pod_template;
 mod service;
 mod service_account;
 mod stateful_set;
+mod trust;
 mod volumes;
 mod workload;
 
@@ -35,6 +37,7 @@ pub use default_fleet::{DefaultFleet, default_fleet};
 pub use endpoints::{MAX_LISTED, endpoints, url};
 pub use owner::Owner;
 pub use pod_template::Fault;
+pub use trust::trust;
 pub use workload::{resize, workload_kind};
 
 use serde::Serialize;

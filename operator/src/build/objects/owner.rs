@@ -42,6 +42,12 @@ impl Owner {
         Self { api_version, kind: kind.name(), name: name.to_owned(), uid: uid.to_owned(), waits: true }
     }
 
+    /// The reference by which it is one of several owners: the object goes with the last of them.
+    #[must_use]
+    pub fn shared(&self) -> OwnerReference {
+        OwnerReference { controller: None, block_owner_deletion: None, ..self.reference() }
+    }
+
     /// The reference by which it is the one controller of an object.
     #[must_use]
     pub fn reference(&self) -> OwnerReference {

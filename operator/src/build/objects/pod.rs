@@ -40,7 +40,7 @@ pub(super) fn template(fleet: &ResolvedFleet, context: &Context) -> PodTemplateS
 }
 
 fn spec(fleet: &ResolvedFleet, context: &Context) -> PodSpec {
-    let (volumes, mounts) = volumes(fleet);
+    let (volumes, mounts) = volumes(fleet, context);
     let pull_secrets: Vec<LocalObjectReference> =
         context.pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
     let spread = spread(fleet);

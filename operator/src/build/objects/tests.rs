@@ -42,6 +42,8 @@ fn context() -> Context {
         listen_on: std::net::Ipv4Addr::UNSPECIFIED.into(),
         log: None,
         otlp_endpoint: None,
+        operator_url: None,
+        trust: None,
         default_fleet: ("sluice-system".to_owned(), "default".to_owned()),
         settings: ("sluice-system".to_owned(), "sluice-default-fleet".to_owned()),
     }
@@ -271,6 +273,61 @@ fn every_secret_that_sinks_name_is_mounted_once_where_it_may_be_missing() {
         .collect();
     let wanted = ["config", "secrets/ca", "secrets/login", "secrets/tls.cert"];
     assert_eq!(mounts, wanted.map(|path| format!("/etc/sluice/{path}")));
+}
+
+/// With an operator that proxies are told of.
+fn operated() -> Context {
+    let url = "https://sluice-operator-replicas.sluice-system.svc:8443".to_owned();
+    Context { operator_url: Some(url), ..context() }
+}
+
+#[test]
+fn a_pod_is_told_of_the_operator_and_has_what_both_know_each_other_by() {
+    let made = fleet(&with(&json!({})), &operated());
+    let spec = &one(&made.objects, ObjectKind::Deployment)["spec"]["template"]["spec"];
+    let container = &spec["containers"][0];
+    for arg in [
+        "--operator=https://sluice-operator-replicas.sluice-system.svc:8443",
+        "--operator-token=/var/run/secrets/sluice.dev/operator/token",
+        "--operator-ca=/etc/sluice/trust/ca.crt",
+        "--fleet=sluice-system/default",
+        "--state=/var/lib/sluice",
+    ] {
+        assert!(texts(&container["args"]).contains(&arg), "{arg}: {container}");
+    }
+    let uid = json!({"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}});
+    assert!(container["env"].as_array().unwrap().contains(&uid));
+    let named = |list: &Value, name: &str| {
+        list.as_array().unwrap().iter().find(|item| item["name"] == name).unwrap().clone()
+    };
+    let token = json!({"audience": "sluice-operator", "expirationSeconds": 3600, "path": "token"});
+    assert_eq!(
+        named(&spec["volumes"], "sluice-token")["projected"]["sources"],
+        json!([{"serviceAccountToken": token}])
+    );
+    let trust = named(&spec["volumes"], "sluice-trust")["configMap"].clone();
+    assert_eq!((&trust["name"], &trust["optional"]), (&json!("sluice-trust"), &json!(true)));
+    assert_eq!(named(&spec["volumes"], "sluice-state")["emptyDir"], json!({}));
+    let mounts = &container["volumeMounts"];
+    for (volume, path, read_only) in [
+        ("sluice-token", "/var/run/secrets/sluice.dev/operator", json!(true)),
+        ("sluice-trust", "/etc/sluice/trust", json!(true)),
+        ("sluice-state", "/var/lib/sluice", Value::Null),
+    ] {
+        let mount = named(mounts, volume);
+        assert_eq!((&mount["mountPath"], &mount["readOnly"]), (&json!(path), &read_only), "{volume}");
+    }
+    assert_eq!(spec["automountServiceAccountToken"], false, "no token for the API server");
+}
+
+#[test]
+fn a_pod_without_an_operator_to_speak_to_has_nothing_of_it() {
+    let pod = pod(&with(&json!({}))).to_string();
+    for word in
+        ["--operator", "--fleet", "--state", "POD_UID", "sluice-token", "sluice-trust", "sluice-state"]
+    {
+        assert!(!pod.contains(word), "{word}");
+    }
 }
 
 #[test]

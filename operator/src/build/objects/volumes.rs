@@ -1,22 +1,52 @@
-//! What is mounted into a fleet's pods: the parts of its configuration, and the Secrets its sinks name.
-//! All of it is optional, so that a pod starts without it and what appears later is used without a restart.
+//! What is mounted into a fleet's pods: the parts of its configuration, the Secrets its sinks name, and what they and
+//! the operator know each other by. What others make is optional, so that a pod starts without it and what appears later
+//! is used without a restart.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, KeyToPath, ProjectedVolumeSource, SecretVolumeSource, Volume, VolumeMount,
-    VolumeProjection,
+    ConfigMapProjection, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
+    SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use sluice_wire::parts;
 
+use super::context::Context;
 use super::names;
 use crate::resolve::ResolvedFleet;
+use crate::tokens::AUDIENCE;
 
 /// Where the parts of the configuration are.
 pub(super) const CONFIG_DIRECTORY: &str = "/etc/sluice/config";
 
 /// Where the Secrets are, one directory each.
 pub(super) const SECRETS_DIRECTORY: &str = "/etc/sluice/secrets";
+
+/// Where the token for the operator is.
+pub(super) const TOKEN_DIRECTORY: &str = "/var/run/secrets/sluice.dev/operator";
+
+/// Its file.
+pub(super) const TOKEN_FILE: &str = "token";
+
+/// Where the authorities are that the operator is known by.
+pub(super) const TRUST_DIRECTORY: &str = "/etc/sluice/trust";
+
+/// Their file, and the key in their ConfigMap.
+pub(super) const TRUST_FILE: &str = "ca.crt";
+
+/// Where a proxy keeps what it has to find again when its container starts anew.
+pub(super) const STATE_DIRECTORY: &str = "/var/lib/sluice";
+
+/// How long a token holds, in seconds. The kubelet puts another one there in time.
+const TOKEN_SECONDS: i64 = 3_600;
+
+/// The volume with the token.
+const TOKEN: &str = "sluice-token";
+
+/// The volume with the authorities.
+const TRUST: &str = "sluice-trust";
+
+/// The volume with the proxy's state.
+const STATE: &str = "sluice-state";
 
 /// The volume with the configuration.
 const CONFIG: &str = "sluice-config";
@@ -25,12 +55,64 @@ const CONFIG: &str = "sluice-config";
 const READABLE: i32 = 0o444;
 
 /// The volumes of a fleet's pods and where the proxy's container mounts them.
-pub(super) fn volumes(fleet: &ResolvedFleet) -> (Vec<Volume>, Vec<VolumeMount>) {
+pub(super) fn volumes(fleet: &ResolvedFleet, context: &Context) -> (Vec<Volume>, Vec<VolumeMount>) {
     let config = (config(&fleet.name), mount(CONFIG.to_owned(), CONFIG_DIRECTORY.to_owned()));
     let secrets = secrets(fleet)
         .into_iter()
         .map(|name| (secret(name), mount(names::secret_volume(name), format!("{SECRETS_DIRECTORY}/{name}"))));
-    std::iter::once(config).chain(secrets).unzip()
+    let operator = context.operator_url.iter().flat_map(|_| operator());
+    std::iter::once(config).chain(secrets).chain(operator).unzip()
+}
+
+/// What it takes to be known to the operator, to know it, and to remember what it said.
+fn operator() -> [(Volume, VolumeMount); 3] {
+    let state = VolumeMount { read_only: None, ..mount(STATE.to_owned(), STATE_DIRECTORY.to_owned()) };
+    [
+        (token(), mount(TOKEN.to_owned(), TOKEN_DIRECTORY.to_owned())),
+        (trust(), mount(TRUST.to_owned(), TRUST_DIRECTORY.to_owned())),
+        (
+            Volume {
+                name: STATE.to_owned(),
+                empty_dir: Some(EmptyDirVolumeSource::default()),
+                ..Volume::default()
+            },
+            state,
+        ),
+    ]
+}
+
+/// It is of use at the operator alone: the API server does not take a token for this audience.
+fn token() -> Volume {
+    let source = VolumeProjection {
+        service_account_token: Some(ServiceAccountTokenProjection {
+            audience: Some(AUDIENCE.to_owned()),
+            expiration_seconds: Some(TOKEN_SECONDS),
+            path: TOKEN_FILE.to_owned(),
+        }),
+        ..VolumeProjection::default()
+    };
+    Volume {
+        name: TOKEN.to_owned(),
+        projected: Some(ProjectedVolumeSource { default_mode: Some(READABLE), sources: Some(vec![source]) }),
+        ..Volume::default()
+    }
+}
+
+fn trust() -> Volume {
+    Volume {
+        name: TRUST.to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: names::TRUST.to_owned(),
+            optional: Some(true),
+            default_mode: Some(READABLE),
+            items: Some(vec![KeyToPath {
+                key: TRUST_FILE.to_owned(),
+                path: TRUST_FILE.to_owned(),
+                mode: None,
+            }]),
+        }),
+        ..Volume::default()
+    }
 }
 
 /// What the name of every volume of the operator's own begins with, and no other's may.

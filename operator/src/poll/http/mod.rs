@@ -6,6 +6,8 @@
 //! | `seats` | how many connections there may be, in all and from one address |
 //! | `connection` | one connection, its timeouts, and how it ends |
 //! | `callers` | who sends a listener's requests |
+//! | `bearer`, `known` | callers by their tokens, each verified once |
+//! | `tls` | the same over TLS |
 //! | `question` | what a request asks for, and what is wrong with it |
 //! | `routes` | which answer a request gets |
 //! | `spaces` | which space it is about, and whether its caller may read that |
@@ -15,15 +17,18 @@
 //! | `login` | ShenYu's login, and the tokens it gives |
 
 mod answer;
+mod bearer;
 mod callers;
 mod connection;
 mod edition;
+mod known;
 mod login;
 mod prepared;
 mod question;
 mod routes;
 mod seats;
 mod spaces;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +37,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use bearer::Bearers;
 pub use callers::{Callers, Plain, Stranger};
 pub use connection::serve as serve_connection;
 pub use login::{Login, Logins, keep as keep_login};
 pub use routes::Routes;
 pub use seats::{Limits, Seat, Seats};
+pub use tls::serve as serve_tls;
 
 use crate::caller::Trust;
 

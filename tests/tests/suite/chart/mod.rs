@@ -3,6 +3,7 @@
 
 mod long_polling;
 mod rights;
+mod trust;
 mod values;
 
 use std::collections::BTreeSet;
@@ -144,6 +145,12 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
         "sluice-operator",
         "--admin",
         "0.0.0.0:9102",
+        "--tls",
+        "0.0.0.0:8443",
+        "--service",
+        "sluice-operator",
+        "--operator-url",
+        "https://sluice-operator-replicas.sluice-system.svc:8443",
         "--log",
         "json",
     ];
@@ -161,7 +168,7 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
     {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}), "{probe}");
     }
-    let ports = [("metrics", 9_102), ("polling", 8_083)];
+    let ports = [("metrics", 9_102), ("proxies", 8_443), ("polling", 8_083)];
     assert_eq!(container["ports"], json!(ports.map(|(name, port)| json!({"name": name, "containerPort": port}))));
 }
 

@@ -15,7 +15,10 @@ const POD: [(&str, &str); 6] = [
         "can't be set: the fleet's pods run as its own service account, which may do nothing",
     ),
     ("serviceAccount", "can't be set: the fleet's pods run as its own service account, which may do nothing"),
-    ("automountServiceAccountToken", "can't be set: no token is mounted into the fleet's pods"),
+    (
+        "automountServiceAccountToken",
+        "can't be set: no token for the API server is mounted into the fleet's pods",
+    ),
     ("hostNetwork", "can't be set: a proxy listens on its pod's own address"),
     ("hostPID", "can't be set: a proxy sees no process but its own"),
     ("hostIPC", "can't be set: a proxy shares no memory with its node"),

@@ -33,8 +33,11 @@ podTemplate:
 fn a_whole_fleet_is_what_its_golden_file_shows() {
     let spec: Value = serde_yaml::from_str(DECLARED).unwrap();
     let resolved = ResolvedFleet { name: "orders".to_owned(), namespace: "shop".to_owned(), ..with(&spec) };
-    let documents: Vec<String> =
-        objects(&resolved).iter().map(|object| serde_yaml::to_string(object).unwrap()).collect();
+    let documents: Vec<String> = fleet(&resolved, &operated())
+        .objects
+        .iter()
+        .map(|object| serde_yaml::to_string(object).unwrap())
+        .collect();
     let built = documents.join("---\n");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/build/objects/tests/fleet.yaml");
     if std::env::var_os("SLUICE_WRITE_GOLDEN").is_some() {
