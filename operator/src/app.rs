@@ -18,6 +18,8 @@ use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
+use crate::registry::http::Manager;
+use crate::registry::{self, Ends};
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
 
@@ -51,10 +53,7 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;
-    let poll = match args.polling() {
-        Some(settings) => Some((settings, bind(args.poll).await?)),
-        None => None,
-    };
+    let poll = bind(args.poll).await?;
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
     let running = Running::start(&args, client, (admin, poll), context)?;
@@ -72,8 +71,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port and, where something is polled, of long polling.
-type Sockets = (TcpListener, Option<(poll::Settings, TcpListener)>);
+/// Listeners of the admin port, and of discovery and long polling.
+type Sockets = (TcpListener, TcpListener);
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -122,15 +121,20 @@ impl Running {
         running.lease.spawn(candidate.run(running.stop_lease.clone(), running.written.clone()));
         let (targets, wanted) = watch::channel(Targets::new());
         let (answers, answered) = nodes::answers();
-        running.rest.spawn(nodes::run(wanted, answers, running.stop_rest.clone()));
+        let (news, told) = nodes::news();
+        running.rest.spawn(nodes::run(wanted, told, answers, running.stop_rest.clone()));
+        let (directory, directories) = watch::channel(None);
+        let (warm, warmed) = watch::channel(false);
+        let ends = Ends { directory: directories, news, warm, metrics: metrics.clone() };
+        let (registry, keeper) = registry::start(ends, running.stop_rest.clone());
+        running.rest.spawn(keeper);
         let complete = watch::Sender::new(false);
-        let mut completes = vec![complete.subscribe()];
-        if let Some((settings, socket)) = poll {
-            let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
-            let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-            let ties = Ties { terms: terms.clone(), metrics: metrics.clone() };
-            completes.push(poll::start(settings, &client, socket, ties, &writes, &rest));
-        }
+        let manager = Manager::new(registry.clone(), metrics.clone());
+        let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
+        let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
+        let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), manager };
+        let polled = poll::start(args.polling(), &client, poll, ties, &writes, &rest);
+        let completes = vec![complete.subscribe(), warmed, polled];
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
@@ -142,6 +146,9 @@ impl Running {
             context,
             metrics,
             complete,
+            directory,
+            roll: registry.roll(),
+            write_rate: args.write_rate,
         };
         running.writes.spawn(reconciler.run(running.stop_writes.clone()));
         Ok(running)

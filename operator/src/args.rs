@@ -6,6 +6,7 @@ use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
 
 use crate::poll::{Settings, http::Limits};
+use crate::reconcile::WRITE_RATE;
 
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
 #[derive(Clone, Debug, Parser)]
@@ -36,40 +37,39 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9102")]
     pub admin: SocketAddr,
     /// What clients of long polling send as namespaceId, and the namespace whose labelled ConfigMaps they are then
-    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it nothing is polled.
+    /// told of; may be given several times. Soul sends nothing: =NAMESPACE. Without it no ConfigMap is shown.
     #[arg(long, value_name = "ID=NAMESPACE", value_parser = mapped)]
     pub poll_namespace: Vec<(String, String)>,
-    /// Address of long polling.
+    /// Address of discovery and long polling.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8083")]
     pub poll: SocketAddr,
     /// A Secret of the operator's namespace with username and password, which clients of long polling then have to
     /// log in with.
     #[arg(long, value_name = "SECRET")]
     pub poll_login_secret: Option<String>,
-    /// Connections of long polling, in all.
+    /// Connections to that address, in all.
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub poll_connections: usize,
-    /// Connections of long polling from one address.
+    /// Connections from one address.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_024)]
     pub poll_connections_per_address: usize,
+    /// Writes of endpoint ConfigMaps and of statuses in a second, at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = WRITE_RATE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub write_rate: u32,
     /// Form of the log, on standard error [default: human on a terminal, else json].
     #[arg(long, value_enum, value_name = "FORM")]
     pub log: Option<LogForm>,
 }
 
 impl Args {
-    /// What is polled, if anything is.
+    /// What is polled.
     #[must_use]
-    pub fn polling(&self) -> Option<Settings> {
+    pub fn polling(&self) -> Settings {
         let login = self.poll_login_secret.as_ref().map(|name| (self.namespace.clone(), name.clone()));
         let limits =
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
-        (!self.poll_namespace.is_empty()).then(|| Settings {
-            namespaces: self.poll_namespace.iter().cloned().collect(),
-            login,
-            limits,
-            identity: self.identity.clone(),
-        })
+        let namespaces = self.poll_namespace.iter().cloned().collect();
+        Settings { namespaces, login, limits, identity: self.identity.clone() }
     }
 }
 
@@ -118,14 +118,15 @@ mod tests {
     fn what_is_polled_is_named_by_what_clients_send() {
         let args =
             |more: &[&str]| Args::try_parse_from([&["sluice-operator", "--proxy-image", "x"], more].concat());
-        assert!(args(&[]).unwrap().polling().is_none());
+        assert!(args(&[]).unwrap().polling().namespaces.is_empty());
         let given = ["--poll-namespace", "=demo", "--poll-namespace", "a=b=c", "--poll-login-secret", "s"];
-        let settings = args(&given).unwrap().polling().unwrap();
+        let settings = args(&given).unwrap().polling();
         let named = |id: &str, namespace: &str| (id.to_owned(), namespace.to_owned());
         assert_eq!(settings.namespaces, [named("", "demo"), named("a=b", "c")].into());
         assert_eq!(settings.login, Some(named("sluice-system", "s")));
         for wrong in ["demo", "a=", ""] {
             assert!(args(&["--poll-namespace", wrong]).is_err(), "{wrong}");
         }
+        assert!(args(&["--write-rate", "0"]).is_err());
     }
 }

@@ -14,7 +14,7 @@
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
-//! Beside them, [`poll`] tells clients over HTTP which configuration changed.
+//! Beside them, [`poll`] tells clients over HTTP which configuration changed, and [`registry`] which nodes to report to.
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
@@ -37,6 +37,7 @@ pub mod poll;
 pub mod problem;
 pub mod publish;
 pub mod reconcile;
+pub mod registry;
 pub mod resolve;
 pub mod status;
 pub mod telemetry;

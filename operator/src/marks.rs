@@ -31,3 +31,12 @@ pub const PART: &str = "sluice.dev/part";
 
 /// Annotation of a configuration's part with how many parts there are.
 pub const PARTS: &str = "sluice.dev/parts";
+
+/// Annotation of an endpoint ConfigMap with the digest of what is listed there but for loads and their order.
+pub const MEMBERS: &str = "sluice.dev/members";
+
+/// Annotation of an endpoint ConfigMap with the digest of its data.
+pub const LISTED: &str = "sluice.dev/listed";
+
+/// Annotation of an endpoint ConfigMap with when that was written, in milliseconds since 1970.
+pub const LISTED_AT: &str = "sluice.dev/listed-at";

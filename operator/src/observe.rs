@@ -25,6 +25,19 @@ pub struct FleetView {
     pub unwritten: bool,
     /// Why its workload can't make pods, in Kubernetes' words; absent: it can, or its kind does not say.
     pub unmade: Option<String>,
+    /// Whether nodes were listened to for long enough to know which are silent.
+    pub listened: bool,
+    /// Of how many ready nodes how many are neither heard nor answer, if these are too many at once to be believed.
+    pub silent: Option<Silent>,
+}
+
+/// Nodes of a fleet that are silent, most likely without being dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silent {
+    /// How many are.
+    pub silent: usize,
+    /// Of how many that are ready.
+    pub ready: usize,
 }
 
 /// What keeps a fleet from being made as written.
@@ -74,6 +87,17 @@ impl WorkloadView {
     }
 }
 
+/// A machine that pods run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MachineView {
+    /// The zone it stands in.
+    pub zone: Option<String>,
+    /// Its own addresses.
+    pub addresses: Vec<IpAddr>,
+    /// The ranges that its pods' addresses are of, such as `10.244.1.0/24`.
+    pub ranges: Vec<String>,
+}
+
 /// A pod of a fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeView {
@@ -87,6 +111,8 @@ pub struct NodeView {
     pub ready: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
+    /// The machine that it runs on, once it is placed.
+    pub machine: Option<String>,
     /// Why its container does not run or the pod can't be placed, in Kubernetes' words.
     pub trouble: Option<String>,
     /// What the proxy said of itself last; absent before it was reached.

@@ -49,6 +49,9 @@ pub struct ListedNode {
     pub protocol_type: Protocol,
     /// Its load, 0 to 200.
     pub node_load: u8,
+    /// Its zone; told in endpoint ConfigMaps alone, and there where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// The protocols that reports come by.
@@ -71,6 +74,7 @@ mod tests {
             port: 46_802,
             protocol_type: Protocol::Http,
             node_load: 12,
+            zone: None,
         };
         let data = IpListData {
             cluster_id: 1,

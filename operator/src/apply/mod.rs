@@ -8,6 +8,7 @@ mod send;
 use serde_json::Value;
 use sluice_crds::{DataStreamStatus, ProxyFleetStatus};
 
+use crate::kind::ObjectKind;
 use crate::publish::cluster::Publication;
 use crate::resolve::FleetKey;
 use crate::status::Event;
@@ -99,6 +100,13 @@ impl Write {
     #[must_use]
     pub const fn is_status(&self) -> bool {
         matches!(self, Self::StreamStatus { .. } | Self::FleetStatus { .. })
+    }
+
+    /// Whether it is of those of which there may be many for one cause, and which are let through only so many in a
+    /// second: statuses and endpoint ConfigMaps.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.is_status() || matches!(self, Self::Apply { key, .. } if key.kind == ObjectKind::ConfigMap)
     }
 
     /// What it is about.

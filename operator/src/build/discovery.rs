@@ -19,17 +19,28 @@ pub struct Listed<'a> {
     pub uid: &'a str,
     /// Its address.
     pub ip: IpAddr,
+    /// Its load, 0 to 200.
+    pub load: u8,
+    /// Its zone, where that is told.
+    pub zone: Option<&'a str>,
 }
 
-/// The list of `nodes`, in their order, all of which take reports at `port`. Without any it says so: clients
-/// refuse an empty list, and keep the one they have.
+/// An answer without a list, and why there is none.
+#[must_use]
+pub const fn no_list(words: String) -> IpList {
+    IpList { success: false, err_msg: Some(words), data: None }
+}
+
+/// The list of `nodes`, in their order, all of which take reports at `port`; its load is their mean. Without any it says
+/// so: clients refuse an empty list, and keep the one they have.
 #[must_use]
 pub fn ip_list(fleet: &FleetKey, nodes: &[Listed<'_>], port: u16, max_packet_length: u64) -> IpList {
     let (namespace, name) = fleet;
     if nodes.is_empty() {
         let words = format!("no node of ProxyFleet {namespace}/{name} is ready");
-        return IpList { success: false, err_msg: Some(words), data: None };
+        return no_list(words);
     }
+    let loads: usize = nodes.iter().map(|node| usize::from(node.load)).sum();
     let mut taken = BTreeSet::new();
     let node_list = nodes
         .iter()
@@ -38,14 +49,15 @@ pub fn ip_list(fleet: &FleetKey, nodes: &[Listed<'_>], port: u16, max_packet_len
             ip: node.ip,
             port,
             protocol_type: Protocol::Http,
-            node_load: 0,
+            node_load: node.load,
+            zone: node.zone.map(str::to_owned),
         })
         .collect();
     let data = IpListData {
         cluster_id: hash(&format!("{namespace}/{name}")),
         is_intranet: 1,
         is_switch: 0,
-        load: 0,
+        load: u8::try_from(loads / nodes.len()).unwrap_or(u8::MAX),
         max_packet_length: u32::try_from(max_packet_length).unwrap_or(MAX_ID).min(MAX_ID),
         node_list,
     };
@@ -76,7 +88,14 @@ mod tests {
     }
 
     fn node(uid: &str) -> Listed<'_> {
-        Listed { uid, ip: "10.0.0.7".parse().unwrap() }
+        Listed { uid, ip: "10.0.0.7".parse().unwrap(), load: 0, zone: None }
+    }
+
+    #[test]
+    fn the_lists_load_is_the_mean_of_those_listed() {
+        let loads = [Listed { load: 200, ..node("a") }, Listed { load: 90, ..node("b") }];
+        let data = ip_list(&fleet(), &loads, 1, 1).data.unwrap();
+        assert_eq!((data.load, data.node_list[1].node_load), (145, 90));
     }
 
     #[test]

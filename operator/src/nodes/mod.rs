@@ -3,7 +3,7 @@
 
 mod ask;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +13,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use ask::{Unanswered, get};
+
 /// Where proxies answer.
 pub const PORT: u16 = 9_102;
 /// Between two questions to a node whose fleet is not settled.
 const SOON: Duration = Duration::from_secs(1);
 /// Between two questions to a node whose fleet is.
 const LATER: Duration = Duration::from_secs(10);
+/// Between two questions to a node that says that it has news.
+const AT_LEAST: Duration = Duration::from_millis(200);
 /// How often it is looked who is to be asked.
 const TICK: Duration = Duration::from_millis(250);
 /// Nodes asked at the same time.
@@ -49,22 +53,34 @@ pub struct Answer {
     pub status: Option<NodeStatus>,
 }
 
-/// Asks `targets`, whoever they are at the moment, until `stop`.
-pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer>, stop: CancellationToken) {
+/// Asks `targets`, whoever they are at the moment, until `stop`; those whose uid comes as `news` at once.
+pub async fn run(
+    targets: watch::Receiver<Targets>,
+    mut news: mpsc::Receiver<String>,
+    answers: mpsc::Sender<Answer>,
+    stop: CancellationToken,
+) {
     let seats = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut eager: BTreeSet<String> = BTreeSet::new();
     let mut questions = JoinSet::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            Some(uid) = news.recv() => drop(eager.insert(uid)),
             _ = tick.tick() => {}
+        }
+        while let Ok(uid) = news.try_recv() {
+            eager.insert(uid);
         }
         while questions.try_join_next().is_some() {}
         let targets = targets.borrow().clone();
         asked.retain(|uid, _| targets.contains_key(uid));
-        for (uid, target) in due(targets, &asked) {
+        eager.retain(|uid| targets.contains_key(uid));
+        for (uid, target) in due(targets, &asked, &eager) {
             let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else { break };
+            eager.remove(&uid);
             asked.insert(uid.clone(), Instant::now());
             let answers = answers.clone();
             questions.spawn(async move {
@@ -79,17 +95,54 @@ pub async fn run(targets: watch::Receiver<Targets>, answers: mpsc::Sender<Answer
 }
 
 /// Who is to be asked now: those first that have waited longest, so that silent ones hold up nobody for long.
-fn due(targets: Targets, asked: &BTreeMap<String, Instant>) -> Vec<(String, Target)> {
-    let pause = |target: &Target| if target.soon { SOON } else { LATER };
-    let is_due =
-        |uid: &String, target: &Target| asked.get(uid).is_none_or(|last| last.elapsed() >= pause(target));
+fn due(
+    targets: Targets,
+    asked: &BTreeMap<String, Instant>,
+    eager: &BTreeSet<String>,
+) -> Vec<(String, Target)> {
+    let pause = |uid: &String, target: &Target| match (eager.contains(uid), target.soon) {
+        (true, _) => AT_LEAST,
+        (false, true) => SOON,
+        (false, false) => LATER,
+    };
+    let is_due = |uid: &String, target: &Target| {
+        asked.get(uid).is_none_or(|last| last.elapsed() >= pause(uid, target))
+    };
     let mut due: Vec<_> = targets.into_iter().filter(|(uid, target)| is_due(uid, target)).collect();
-    due.sort_by_key(|(uid, _)| asked.get(uid).copied());
+    due.sort_by_key(|(uid, _)| (!eager.contains(uid), asked.get(uid).copied()));
     due
+}
+
+/// A channel for uids of nodes that have news.
+#[must_use]
+pub fn news() -> (mpsc::Sender<String>, mpsc::Receiver<String>) {
+    mpsc::channel(QUEUE)
 }
 
 /// A channel for answers.
 #[must_use]
 pub fn answers() -> (mpsc::Sender<Answer>, mpsc::Receiver<Answer>) {
     mpsc::channel(QUEUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_has_news_is_asked_first_and_before_its_time() {
+        let target = |last: u8| Target { ip: IpAddr::from([127, 0, 0, last]), soon: false, longest: 1 };
+        let targets: Targets = ["a", "b", "c"].map(|uid| (uid.to_owned(), target(1))).into();
+        let now = Instant::now();
+        let ago = |millis| now.checked_sub(Duration::from_millis(millis)).unwrap();
+        let asked: BTreeMap<_, _> =
+            [("a", 11_000), ("b", 300), ("c", 0)].map(|(uid, millis)| (uid.to_owned(), ago(millis))).into();
+        let due = |eager: &[&str]| -> Vec<String> {
+            let eager = eager.iter().map(|uid| (*uid).to_owned()).collect();
+            due(targets.clone(), &asked, &eager).into_iter().map(|(uid, _)| uid).collect()
+        };
+        assert_eq!(due(&[]), ["a"]);
+        assert_eq!(due(&["b"]), ["b", "a"]);
+        assert_eq!(due(&["c"]), ["a"], "it was asked just now");
+    }
 }

@@ -25,7 +25,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::caller::Trust;
 use crate::lead::Term;
+use crate::registry::http::Manager;
 use crate::telemetry::Metrics;
 use board::Space;
 use http::{Limits, Logins, Routes};
@@ -56,6 +58,8 @@ pub struct Ties {
     pub terms: watch::Receiver<Option<Term>>,
     /// What it counts.
     pub metrics: Metrics,
+    /// Answers what clients of InLong ask on the same port.
+    pub manager: Manager,
 }
 
 /// Tasks of one end, and what ends them.
@@ -101,7 +105,8 @@ pub fn start(
     let teller = Teller::new(client.clone(), &settings.identity, ties.terms, faults);
     writes.spawn(|stop| teller.run(stop));
 
-    let (complete, completed) = watch::channel(false);
+    // Without a namespace there is nothing to look at.
+    let (complete, completed) = watch::channel(namespaces.is_empty());
     let wanted = namespaces.iter().map(|namespace| Space::namespace(namespace)).collect();
     rest.spawn(|stop| feed::run(hub.clone(), received, wanted, complete, stop));
 
@@ -113,7 +118,7 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let routes = Routes::new(hub, spaces, logins, ties.metrics);
-    rest.spawn(|stop| http::serve(socket, routes, settings.limits, stop));
+    let routes = Routes::new(hub, spaces, logins, ties.metrics).with_manager(ties.manager);
+    rest.spawn(|stop| http::serve(socket, Trust::Anyone, routes, settings.limits, stop));
     completed
 }

@@ -1,6 +1,7 @@
 //! The loop: whatever changed, work out what is wanted of everything, and write what differs.
 //! It holds what was seen and what is on its way; nothing that it remembers decides what is wanted.
 
+mod directory;
 mod plan;
 mod queue;
 mod views;
@@ -20,18 +21,23 @@ use crate::build::objects::Context;
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
+use crate::registry::directory::Directory;
+use crate::registry::roll::Roll;
 use crate::resolve::FleetKey;
 use crate::telemetry::Metrics;
-use crate::watch::cluster::{Change, Child, ChildKey, Store};
+use crate::watch::cluster::{Change, Child, ChildKey, Source, Store};
 use plan::Subject;
 use queue::Queue;
 
 pub use plan::Census;
+pub use queue::WRITE_RATE;
 
 /// Changes are gathered for this long before they are acted on.
 const GATHER: Duration = Duration::from_millis(50);
 /// Times as long as planning took, nothing is planned after it.
 const SHARE: u32 = 3;
+/// When only nodes' loads changed, it is planned again after this.
+const LOADS: Duration = Duration::from_secs(15);
 /// How long writes on their way may take when the operator stops.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -51,6 +57,8 @@ pub(crate) struct Memory {
     kept_default: Option<(String, i64)>,
     /// Fleets whose configuration did not fit.
     fits: BTreeMap<FleetKey, Fit>,
+    /// Which nodes can be listed.
+    roll: Arc<Roll>,
 }
 
 /// An object that the API server keeps otherwise than wanted: the digests of what was wanted and of what it keeps.
@@ -100,6 +108,12 @@ pub struct Reconciler {
     pub metrics: Metrics,
     /// Set once everything was listed.
     pub complete: watch::Sender<bool>,
+    /// Which nodes and groups there are, for the registry.
+    pub directory: watch::Sender<Option<Arc<Directory>>>,
+    /// Which nodes can be listed, as the registry knows.
+    pub roll: watch::Receiver<Arc<Roll>>,
+    /// Writes of endpoint ConfigMaps and statuses in a second.
+    pub write_rate: u32,
 }
 
 fn version(object: &kube::api::DynamicObject) -> u64 {
@@ -118,19 +132,16 @@ struct State {
     due: Option<Instant>,
     /// Not earlier than this, so that planning leaves time for everything else however large the cluster is.
     not_before: Instant,
+    directory: directory::Maker,
+    /// The same of the directory.
+    directory_due: Option<Instant>,
+    directory_not_before: Instant,
 }
 
 impl Reconciler {
     /// Runs until `stop`, then until writes on their way have ended.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut state = State {
-            store: Store::default(),
-            memory: Memory::default(),
-            queue: Queue::default(),
-            writes: JoinSet::new(),
-            due: None,
-            not_before: Instant::now(),
-        };
+        let mut state = State::new(self.write_rate);
         loop {
             let wake = state.wake();
             tokio::select! {
@@ -142,7 +153,14 @@ impl Reconciler {
                     Ok(()) => state.term_changed(),
                     Err(_) => break,
                 },
+                changed = self.roll.changed() => match changed {
+                    Ok(()) => state.rolled(self.roll.borrow_and_update().clone()),
+                    Err(_) => break,
+                },
                 () = tokio::time::sleep_until(wake.into()) => {}
+            }
+            if state.directory_due.is_some_and(|due| due <= Instant::now()) {
+                self.tell_directory(&mut state);
             }
             if state.due.is_some_and(|due| due <= Instant::now()) {
                 self.plan(&mut state);
@@ -156,13 +174,25 @@ impl Reconciler {
     }
 
     fn take(&mut self, state: &mut State, change: Change) {
-        state.store.take(change);
+        state.take(change);
         while let Ok(change) = self.changes.try_recv() {
-            state.store.take(change);
+            state.take(change);
         }
         let complete = state.store.is_complete();
-        self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete);
-        state.soon();
+        if self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete) {
+            state.soon();
+            state.directory_due = Some(Instant::now());
+        }
+    }
+
+    /// Tells which nodes and groups there are.
+    fn tell_directory(&mut self, state: &mut State) {
+        state.directory_due = None;
+        if state.store.is_complete() {
+            let began = Instant::now();
+            self.directory.send_replace(Some(state.directory.make(&state.store)));
+            state.directory_not_before = Instant::now() + began.elapsed() * SHARE;
+        }
     }
 
     /// Works out what is wanted, and puts what differs into the queue.
@@ -175,7 +205,7 @@ impl Reconciler {
             return;
         }
         let began = Instant::now();
-        let plan = plan::plan(&state.store, &mut state.memory, state.queue.on_the_way(), &self.context);
+        let plan = plan::plan(&state.store, &mut state.memory, &state.queue, &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
@@ -218,10 +248,54 @@ impl Reconciler {
 }
 
 impl State {
+    fn new(write_rate: u32) -> Self {
+        let now = Instant::now();
+        Self {
+            store: Store::default(),
+            memory: Memory::default(),
+            queue: Queue::new(write_rate),
+            writes: JoinSet::new(),
+            due: None,
+            not_before: now,
+            directory: directory::Maker::default(),
+            directory_due: None,
+            directory_not_before: now,
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        let source = change.source;
+        self.store.take(change);
+        self.noted(source);
+        // What follows from where machines are, the registry tells.
+        if source != Source::Nodes {
+            self.soon();
+        }
+    }
+
+    /// Something of this kind changed, which the directory may be made of.
+    fn noted(&mut self, source: Source) {
+        self.directory.note(source);
+        if self.directory_due.is_none() && self.directory.is_stale(&self.store) {
+            self.directory_due = Some((Instant::now() + GATHER).max(self.directory_not_before));
+        }
+    }
+
+    /// Other nodes are listed now, which is to be told at once, or others of them are full, which is not.
+    fn rolled(&mut self, roll: Arc<Roll>) {
+        if self.memory.roll.has_members_of(&roll) {
+            let at = Instant::now() + LOADS;
+            self.due = Some(self.due.map_or(at, |due| due.min(at)));
+        } else {
+            self.soon();
+        }
+        self.memory.roll = roll;
+    }
+
     /// When to look again if nothing happens.
     fn wake(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(60);
-        [self.due, self.queue.due()].into_iter().flatten().min().unwrap_or(far)
+        [self.due, self.queue.due(), self.directory_due].into_iter().flatten().min().unwrap_or(far)
     }
 
     /// Plans again soon.
@@ -258,6 +332,7 @@ impl State {
         let answered = outcome.objects.last().map_or(0, |(_, object)| version(object));
         for (source, object) in outcome.objects {
             self.store.answered(source, object);
+            self.noted(source);
         }
         plan::note_kept(&self.store, &mut self.memory, write, answered);
     }

@@ -4,6 +4,7 @@
 mod children;
 mod configuration;
 mod default_fleet;
+mod endpoints;
 mod rollout;
 mod statuses;
 
@@ -16,6 +17,7 @@ use kube::api::ObjectMeta;
 use serde_json::Value;
 use sluice_crds::{DataStream, ProxyFleet};
 
+use super::queue::Queue;
 use super::views::Views;
 use super::{Kept, Memory};
 use crate::apply::{About, Write, compare};
@@ -31,6 +33,8 @@ use crate::watch::cluster::{ChildKey, Store};
 pub(super) struct Plan {
     /// What to write, the most needed first.
     pub(super) writes: Vec<Write>,
+    /// What to write after all that.
+    late: Vec<Write>,
     /// Which nodes to ask.
     pub(super) targets: Targets,
     /// When to plan again even if nothing changes.
@@ -51,15 +55,12 @@ struct Round<'a> {
     now: Instant,
     now_ms: u64,
     time: Time,
+    /// Writes of endpoint ConfigMaps and statuses in a second.
+    write_rate: u32,
 }
 
-/// Plans everything anew, while writes about `on_the_way` are.
-pub(super) fn plan(
-    store: &Store,
-    memory: &mut Memory,
-    on_the_way: &BTreeSet<About>,
-    context: &Context,
-) -> Plan {
+/// Plans everything anew, while `queue` has writes on their way.
+pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &Context) -> Plan {
     memory.forget(store, context);
     let views = Views::of(store, memory);
     let wanted = default_fleet::Wanted::of(store, memory, context);
@@ -72,15 +73,18 @@ pub(super) fn plan(
         now: Instant::now(),
         now_ms: now_ms(),
         time: Time(Timestamp::now()),
+        write_rate: queue.rate(),
     };
     let mut plan = Plan::default();
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &mut plan);
-    memory.forget_mended(&plan.writes, on_the_way);
+    memory.forget_mended(&plan, queue.on_the_way());
     // What was found just now is told at once.
     round.views.update(memory, &mut pending);
     statuses::plan(&round, memory, &mut plan);
+    let late = std::mem::take(&mut plan.late);
+    plan.writes.extend(late);
     plan.targets = targets(&round);
     plan
 }
@@ -105,11 +109,11 @@ impl Memory {
     }
 
     /// A fault of a write that is wanted no more is mended.
-    fn forget_mended(&mut self, writes: &[Write], on_the_way: &BTreeSet<About>) {
+    fn forget_mended(&mut self, plan: &Plan, on_the_way: &BTreeSet<About>) {
         if self.faults.values().all(BTreeMap::is_empty) {
             return;
         }
-        let wanted: BTreeSet<About> = writes.iter().map(Write::about).collect();
+        let wanted: BTreeSet<About> = plan.writes.iter().chain(&plan.late).map(Write::about).collect();
         for faults in self.faults.values_mut() {
             faults.retain(|about, fault| {
                 // A template's is about no write; every plan looks at it.

@@ -1,11 +1,16 @@
-//! Writes that wait, and those on their way: one at a time for each thing they are about, few at once, and
-//! after a failure not again before a growing pause.
+//! Writes that wait, and those on their way: one at a time for each thing they are about, few at once, of endpoint
+//! ConfigMaps and statuses only so many in a second, and after a failure not again before a growing pause.
+
+mod bucket;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::apply::{About, Write};
+use bucket::Bucket;
 
+/// Writes of endpoint ConfigMaps and statuses in a second, where nothing else is said.
+pub const WRITE_RATE: u32 = 100;
 /// Writes on their way at once.
 const AT_ONCE: usize = 32;
 /// The pause after a first failure; each further one doubles it.
@@ -14,9 +19,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Writes that wait, and those on their way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Write>,
+    /// Those that the bucket has to let through.
+    paced: VecDeque<Write>,
+    bucket: Bucket,
     on_the_way: BTreeSet<About>,
     failed: BTreeMap<About, Failed>,
 }
@@ -28,13 +36,30 @@ struct Failed {
 }
 
 impl Queue {
+    /// Lets so many writes of endpoint ConfigMaps and statuses through in a second.
+    pub(super) fn new(write_rate: u32) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            paced: VecDeque::new(),
+            bucket: Bucket::new(write_rate, Instant::now()),
+            on_the_way: BTreeSet::new(),
+            failed: BTreeMap::new(),
+        }
+    }
+
+    /// Writes of endpoint ConfigMaps and statuses in a second.
+    pub(super) const fn rate(&self) -> u32 {
+        self.bucket.rate()
+    }
+
     /// Replaces what waits by what is planned now.
     pub(super) fn plan(&mut self, writes: Vec<Write>) {
         if !self.failed.is_empty() {
             let planned: BTreeSet<About> = writes.iter().map(Write::about).collect();
             self.failed.retain(|about, _| planned.contains(about) || self.on_the_way.contains(about));
         }
-        self.waiting = writes.into();
+        let (paced, waiting) = writes.into_iter().partition(Write::is_paced);
+        (self.paced, self.waiting) = (paced, waiting);
     }
 
     /// The next write to send now, which is then on its way.
@@ -42,11 +67,28 @@ impl Queue {
         if self.on_the_way.len() >= AT_ONCE {
             return None;
         }
-        for _ in 0..self.waiting.len() {
-            let write = self.waiting.pop_front()?;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let first = self.first(&mut waiting, now);
+        self.waiting = waiting;
+        if first.is_some() || !self.bucket.has_one(now) {
+            return first;
+        }
+        let mut paced = std::mem::take(&mut self.paced);
+        let first = self.first(&mut paced, now);
+        self.paced = paced;
+        if first.is_some() {
+            self.bucket.take(now);
+        }
+        first
+    }
+
+    /// The first of these that may be sent now.
+    fn first(&mut self, waiting: &mut VecDeque<Write>, now: Instant) -> Option<Write> {
+        for _ in 0..waiting.len() {
+            let write = waiting.pop_front()?;
             let about = write.about();
             if self.failed.get(&about).is_some_and(|failed| failed.until > now) {
-                self.waiting.push_back(write);
+                waiting.push_back(write);
             } else if self.on_the_way.insert(about) {
                 return Some(write);
             }
@@ -69,13 +111,21 @@ impl Queue {
         self.failed.insert(about, Failed { times: times.saturating_add(1), until: now + pause });
     }
 
-    /// When the next write that failed may be tried again, while such a one waits.
+    /// When to look again, while a write waits for its pause to end or for the bucket to fill.
     pub(super) fn due(&self) -> Option<Instant> {
-        if self.on_the_way.len() >= AT_ONCE || self.failed.is_empty() {
+        if self.on_the_way.len() >= AT_ONCE {
             return None;
         }
-        let waiting = self.waiting.iter().filter_map(|write| self.failed.get(&write.about()));
-        waiting.map(|failed| failed.until).min()
+        let paced = (!self.paced.is_empty()).then(|| self.bucket.next());
+        if self.failed.is_empty() {
+            return paced;
+        }
+        let until = |write: &Write| Some(self.failed.get(&write.about())?.until);
+        let failed = self.waiting.iter().filter_map(until).min();
+        // Those of the paced that may go now wait for the bucket alone.
+        let free = self.paced.iter().any(|write| until(write).is_none());
+        let again = self.paced.iter().filter_map(until).min().max(paced);
+        [failed, if free { paced } else { again }].into_iter().flatten().min()
     }
 
     /// What writes on their way are about.
@@ -85,12 +135,12 @@ impl Queue {
 
     /// How many writes wait or are on their way.
     pub(super) fn depth(&self) -> usize {
-        self.waiting.len() + self.on_the_way.len()
+        self.waiting.len() + self.paced.len() + self.on_the_way.len()
     }
 
     /// Forgets everything, as a new term begins with what is there.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.rate());
     }
 }
 
@@ -107,7 +157,7 @@ mod tests {
 
     #[test]
     fn one_write_at_a_time_is_on_its_way_for_each_thing() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(WRITE_RATE), Instant::now());
         queue.plan(vec![write("a"), write("a"), write("b")]);
         assert_eq!(queue.next(now), Some(write("a")));
         assert_eq!(queue.next(now), Some(write("b")));
@@ -119,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_failed_waits_longer_each_time_and_holds_up_nothing_else() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(WRITE_RATE), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..12 {
             queue.plan(vec![write("a"), write("b")]);
@@ -137,16 +187,48 @@ mod tests {
 
     #[test]
     fn a_write_that_is_planned_no_more_is_forgotten_with_its_failures() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::new(WRITE_RATE), Instant::now());
         queue.failed(write("a").about(), now);
         queue.plan(Vec::new());
         queue.plan(vec![write("a")]);
         assert_eq!(queue.next(now), Some(write("a")));
     }
 
+    fn map(name: &str) -> Write {
+        let key =
+            ChildKey { kind: ObjectKind::ConfigMap, namespace: "shop".to_owned(), name: name.to_owned() };
+        Write::Apply { key, wanted: serde_json::Value::Null, new: false }
+    }
+
+    #[test]
+    fn of_endpoint_config_maps_only_so_many_are_written_in_a_second_and_all_else_at_once() {
+        let mut queue = Queue::new(2);
+        let now = Instant::now() + Duration::from_secs(1);
+        queue.plan(vec![map("a"), map("b"), map("c"), map("d"), write("x")]);
+        assert_eq!(queue.next(now), Some(write("x")), "it is in no budget");
+        assert_eq!(
+            [queue.next(now), queue.next(now), queue.next(now)],
+            [Some(map("a")), Some(map("b")), None]
+        );
+        assert_eq!(queue.due(), Some(now + Duration::from_millis(500)));
+        let later = now + Duration::from_millis(500);
+        assert_eq!([queue.next(later), queue.next(later)], [Some(map("c")), None]);
+        assert_eq!(queue.depth(), 5);
+    }
+
+    #[test]
+    fn a_paced_write_that_failed_holds_up_none_behind_it() {
+        let mut queue = Queue::new(1);
+        let now = Instant::now() + Duration::from_secs(5);
+        queue.plan(vec![map("a"), map("b")]);
+        queue.failed(map("a").about(), now);
+        assert_eq!(queue.next(now), Some(map("b")));
+        assert_eq!(queue.due(), Some(now + Duration::from_secs(1)), "the bucket is what is waited for");
+    }
+
     #[test]
     fn few_are_on_their_way_at_once() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(WRITE_RATE);
         queue.plan((0..100).map(|number| write(&number.to_string())).collect());
         let sent = std::iter::from_fn(|| queue.next(Instant::now())).count();
         assert_eq!(sent, AT_ONCE);

@@ -22,14 +22,7 @@ impl World {
     /// Fleets of one proxy in the namespace `data`, the first being the oldest.
     fn new(fleets: &[&str]) -> Self {
         let args = Args::parse_from(["sluice-operator", "--proxy-image", "proxy:1"]);
-        let state = State {
-            store: Store::default(),
-            memory: Memory::default(),
-            queue: Queue::default(),
-            writes: JoinSet::new(),
-            due: None,
-            not_before: Instant::now(),
-        };
+        let state = State::new(WRITE_RATE);
         let mut world = Self { state, context: Context::new(&args), version: 0 };
         for (age, name) in fleets.iter().enumerate() {
             world.fleet(name, age, 1);
@@ -59,7 +52,7 @@ impl World {
     }
 
     fn plan(&mut self) -> Plan {
-        plan::plan(&self.state.store, &mut self.state.memory, self.state.queue.on_the_way(), &self.context)
+        plan::plan(&self.state.store, &mut self.state.memory, &self.state.queue, &self.context)
     }
 
     /// Puts what a plan applies into the cluster, workloads rolled out.
@@ -187,4 +180,137 @@ fn a_paused_fleet_holds_up_no_other() {
         world.put(Source::Fleets, fleet);
     }
     assert_eq!(rolled(&world.plan()), ["c"]);
+}
+
+/// A stream of the namespace `data` on fleet `a`, whose nodes are listed with these loads.
+fn listing(world: &mut World, loads: &[(&str, u8)], warm: bool) {
+    use crate::registry::placement::Candidate;
+    use crate::registry::roll::Listing;
+    let nodes = loads.iter().map(|(name, load)| {
+        let ip = std::net::IpAddr::from([10, 0, 0, name.as_bytes()[0]]);
+        Candidate { load: *load, ..Candidate::new((*name).into(), (*name).into(), ip) }
+    });
+    let listing = Listing { nodes: nodes.collect(), ready: loads.len(), silent: None };
+    let fleets = [(("data".to_owned(), "a".to_owned()), Arc::new(listing))].into();
+    world.state.rolled(Arc::new(Roll { warm, fleets }));
+}
+
+fn with_stream() -> World {
+    let mut world = World::new(&["a"]);
+    let stream = json!({
+        "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream",
+        "metadata": {"namespace": "data", "name": "orders", "uid": "uid-orders", "generation": 1},
+        "spec": {"fleet": {"name": "a"}}
+    });
+    world.put(Source::Streams, stream);
+    world
+}
+
+/// The addresses in the endpoint ConfigMap that a plan writes.
+fn addresses(plan: &Plan) -> Option<&str> {
+    plan.writes.iter().find_map(|write| match write {
+        Write::Apply { key, wanted, .. } if key.name == "orders-endpoints" => {
+            wanted["data"]["SLUICE_ADDRESSES"].as_str()
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn the_emptiest_node_is_written_first() {
+    let mut world = with_stream();
+    listing(&mut world, &[("a", 40), ("b", 10), ("c", 120)], true);
+    assert_eq!(addresses(&world.plan()), Some("10.0.0.98:46802,10.0.0.97:46802"));
+}
+
+#[test]
+fn loads_alone_are_not_written_again_at_once_but_another_node_is() {
+    let mut world = with_stream();
+    listing(&mut world, &[("a", 40), ("b", 10)], true);
+    let first = world.plan();
+    world.carry_out(first);
+    assert_eq!(addresses(&world.plan()), None);
+    listing(&mut world, &[("a", 10), ("b", 40)], true);
+    let plan = world.plan();
+    assert_eq!(addresses(&plan), None);
+    let again = plan.again.unwrap() - Instant::now();
+    assert!(again > Duration::from_secs(55) && again <= Duration::from_secs(60), "{again:?}");
+    // More than a second later.
+    age(&mut world, 1_500);
+    listing(&mut world, &[("b", 40)], true);
+    assert_eq!(addresses(&world.plan()), Some("10.0.0.98:46802"));
+}
+
+/// Has the endpoint ConfigMap been written so many milliseconds earlier.
+fn age(world: &mut World, millis: u64) {
+    let (key, child) =
+        world.state.store.children.iter().find(|(key, _)| key.name == "orders-endpoints").unwrap();
+    let mut value = child.value.clone();
+    let at: u64 = child.annotation("sluice.dev/listed-at").unwrap().parse().unwrap();
+    value["metadata"]["annotations"]["sluice.dev/listed-at"] = (at - millis).to_string().into();
+    let child = Child { value, ..child.clone() };
+    world.state.store.children.insert(key.clone(), child);
+}
+
+#[test]
+fn an_operator_that_starts_writes_no_list_again() {
+    let mut world = with_stream();
+    listing(&mut world, &[("a", 40), ("b", 10)], true);
+    let first = world.plan();
+    world.carry_out(first);
+    // It knows nothing yet, then which nodes there are, then how they are.
+    world.state.memory = Memory::default();
+    assert_eq!(addresses(&world.plan()), None);
+    listing(&mut world, &[("a", 0), ("b", 0)], false);
+    assert_eq!(addresses(&world.plan()), None);
+    listing(&mut world, &[("a", 40), ("b", 10)], true);
+    let plan = world.plan();
+    assert_eq!((addresses(&plan), plan.again), (None, None));
+}
+
+#[test]
+fn what_somebody_wrote_into_a_list_is_put_right_at_once() {
+    let mut world = with_stream();
+    listing(&mut world, &[("a", 40), ("b", 10)], true);
+    let first = world.plan();
+    world.carry_out(first);
+    listing(&mut world, &[("a", 10), ("b", 40)], true);
+    let key = world.state.store.children.keys().find(|key| key.name == "orders-endpoints").unwrap().clone();
+    world.state.store.children.get_mut(&key).unwrap().value["data"]["SLUICE_ADDRESSES"] = "x".into();
+    assert_eq!(addresses(&world.plan()), Some("10.0.0.97:46802,10.0.0.98:46802"));
+}
+
+#[test]
+fn before_nodes_are_known_no_list_is_made_for_a_stream_that_has_none() {
+    let mut world = with_stream();
+    assert_eq!(addresses(&world.plan()), None);
+    listing(&mut world, &[("a", 0)], false);
+    assert_eq!(addresses(&world.plan()), Some("10.0.0.97:46802"));
+}
+
+#[test]
+fn most_nodes_silent_is_told_and_stays_told_until_it_is_known_better() {
+    let mut world = World::new(&["a"]);
+    listing(&mut world, &[("a", 0)], true);
+    let mut roll = (*world.state.memory.roll).clone();
+    let key = ("data".to_owned(), "a".to_owned());
+    let mut silent = (*roll.fleets[&key]).clone();
+    silent.silent = Some(1);
+    roll.fleets.insert(key, Arc::new(silent));
+    world.state.rolled(Arc::new(roll));
+    let plan = world.plan();
+    assert_eq!(condition(&plan, "a", "Degraded").reason, "NodesSilent");
+    let told = plan.writes.into_iter().find_map(|write| match write {
+        Write::FleetStatus { name, status, .. } => Some((name, status)),
+        _ => None,
+    });
+    let (name, status) = told.unwrap();
+    let mut fleet = serde_json::to_value(&*world.state.store.fleets[&name]).unwrap();
+    fleet["status"] = serde_json::to_value(status).unwrap();
+    world.put(Source::Fleets, fleet);
+    world.state.memory.roll = Arc::default();
+    let untold = world.plan().writes.iter().all(|write| !matches!(write, Write::FleetStatus { .. }));
+    assert!(untold, "a cold start writes nothing");
+    listing(&mut world, &[("a", 0)], true);
+    assert_eq!(condition(&world.plan(), "a", "Degraded").reason, "AsExpected");
 }

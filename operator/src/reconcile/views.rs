@@ -14,7 +14,7 @@ use super::plan::Subject;
 use crate::build::objects;
 use crate::kind::ObjectKind;
 use crate::marks::PAUSED;
-use crate::observe::{Fault, FleetView, NodeView, WorkloadView};
+use crate::observe::{Fault, FleetView, NodeView, Silent, WorkloadView};
 use crate::publish::cluster::Published;
 use crate::resolve::FleetKey;
 use crate::watch::cluster::{Child, ChildKey, Store};
@@ -133,6 +133,11 @@ fn view(
         held: None,
         unwritten: false,
         unmade: store.children.get(&workload(key, fleet.spec.mode)).and_then(unmade),
+        listened: memory.roll.warm,
+        silent: memory
+            .roll
+            .listing(key)
+            .and_then(|listing| listing.silent.map(|silent| Silent { silent, ready: listing.ready })),
     }
 }
 

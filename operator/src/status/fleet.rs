@@ -9,7 +9,7 @@ use sluice_wire::status::NotReady;
 use super::condition::{self, Told};
 use super::nodes::{self, Nodes, share};
 use super::reason::{Available, Degraded, Progressing, Reason};
-use crate::observe::{FaultKind, FleetView, WorkloadView};
+use crate::observe::{FaultKind, FleetView, Silent, WorkloadView};
 use crate::resolve::ResolvedFleet;
 
 /// The status of `fleet` by what it serves and what is seen of it. `selector` is that of its pods. A status that
@@ -33,6 +33,7 @@ pub fn fleet(
         Some(again)
             if degraded.status != super::Status::True
                 && ((nodes.is_partial() && is_from_nodes(&again.reason))
+                    || (!view.listened && again.reason == Degraded::NodesSilent.name())
                     || (view.unwritten && is_from_writes(&again.reason))) =>
         {
             Told::again::<Degraded>(again)
@@ -120,6 +121,7 @@ fn degraded(view: &FleetView, nodes: &Nodes<'_>) -> Told {
     troubles.extend(failing_pods(view));
     troubles.extend(refused_configuration(view));
     troubles.extend(bad_sinks(nodes));
+    troubles.extend(silent_nodes(view));
     troubles.sort();
     let words: Vec<&str> = troubles.iter().map(|(_, message)| message.as_str()).collect();
     match troubles.first() {
@@ -164,6 +166,16 @@ fn bad_sinks(nodes: &Nodes<'_>) -> Vec<(Degraded, String)> {
         (reason, format!("sink {sink} on {}: {message}", share(count, nodes.count)))
     };
     nodes::sinks(nodes).into_iter().map(one).collect()
+}
+
+fn silent_nodes(view: &FleetView) -> Option<(Degraded, String)> {
+    let Silent { silent, ready } = view.silent?;
+    let message = format!(
+        "{} are ready, and the operator neither hears them nor do they answer it on port 9102; too many at once to be \
+         dead, so all stay listed; see what keeps operator and proxies apart, such as a NetworkPolicy",
+        share(silent, ready)
+    );
+    Some((Degraded::NodesSilent, message))
 }
 
 fn is_from_nodes(reason: &str) -> bool {

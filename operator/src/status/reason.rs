@@ -246,6 +246,8 @@ reasons! {
         SecretUnusable: True, Warning;
         /// A connection can't be used.
         SinkUnreachable: True, Warning;
+        /// Most nodes are neither heard nor answer.
+        NodesSilent: True, Warning;
         /// Nothing does.
         AsExpected: False, Never;
     }

@@ -7,7 +7,8 @@ use prometheus::{
 };
 
 use crate::apply::Write;
-use crate::reconcile::Census;
+use crate::reconcile::Census as Conditions;
+use crate::registry::Census;
 
 /// The operator's metrics.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Metrics {
     leader: IntGauge,
     polls: IntGauge,
     poll_answers: IntCounterVec,
+    discovered: IntCounterVec,
+    nodes: IntGaugeVec,
 }
 
 /// A long poll that waits; it is counted no more when dropped.
@@ -68,6 +71,20 @@ impl Metrics {
                 Opts::new("sluice_operator_poll_answers_total", "Answers of the port of long polling."),
                 &["route", "status"],
             )?,
+            discovered: IntCounterVec::new(
+                Opts::new(
+                    "sluice_operator_discovery_answers_total",
+                    "Answers of discovery and to heartbeats.",
+                ),
+                &["route", "answer"],
+            )?,
+            nodes: IntGaugeVec::new(
+                Opts::new(
+                    "sluice_operator_nodes",
+                    "Nodes that are ready, are listed, and are ready but lost.",
+                ),
+                &["state"],
+            )?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
@@ -78,11 +95,13 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
         metrics.registry.register(Box::new(metrics.polls.clone()))?;
         metrics.registry.register(Box::new(metrics.poll_answers.clone()))?;
+        metrics.registry.register(Box::new(metrics.discovered.clone()))?;
+        metrics.registry.register(Box::new(metrics.nodes.clone()))?;
         Ok(metrics)
     }
 
     /// A plan was made.
-    pub fn planned(&self, took: Duration, census: &Census) {
+    pub fn planned(&self, took: Duration, census: &Conditions) {
         self.reconcile.observe(took.as_secs_f64());
         self.objects.reset();
         for ((kind, condition, status), count) in census {
@@ -137,6 +156,18 @@ impl Metrics {
     /// A request to the port of long polling was answered.
     pub fn poll_answered(&self, route: &str, status: &str) {
         self.poll_answers.with_label_values(&[route, status]).inc();
+    }
+
+    /// A request for nodes, or a heartbeat, was answered: `answer` is `ok` or why not.
+    pub fn discovered(&self, route: &str, answer: &str) {
+        self.discovered.with_label_values(&[route, answer]).inc();
+    }
+
+    /// So many nodes there are.
+    pub fn nodes(&self, census: Census) {
+        for (state, count) in [("ready", census.ready), ("listed", census.listed), ("lost", census.lost)] {
+            self.nodes.with_label_values(&[state]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// All of them in Prometheus' text form.

@@ -13,7 +13,6 @@ use super::owner::Owner;
 use super::{labels, names, value};
 use crate::build::discovery::{Listed, ip_list};
 use crate::names::name_of;
-use crate::observe::NodeView;
 use crate::resolve::Decision;
 
 /// The most nodes that are listed: with IPv6 addresses that is well below the 1 MiB a ConfigMap holds, and
@@ -27,10 +26,15 @@ pub fn url(fleet: &ProxyFleet) -> String {
     format!("http://{}.{namespace}.svc:{}", names::fleet(&name), fleet.spec.listeners.http.port)
 }
 
-/// The endpoint ConfigMap of a stream that `fleet` serves, whose pods are `nodes`; those that are not ready are
-/// not listed. The others stand in the order of their names, so that equal nodes give equal bytes.
+/// The endpoint ConfigMap of a stream that `fleet` serves by `nodes`, the best first; of more than [`MAX_LISTED`] the
+/// rest is left out. Equal nodes in an equal order give equal bytes.
 #[must_use]
-pub fn endpoints(stream: &DataStream, decision: &Decision, fleet: &ProxyFleet, nodes: &[NodeView]) -> Value {
+pub fn endpoints(
+    stream: &DataStream,
+    decision: &Decision,
+    fleet: &ProxyFleet,
+    nodes: &[Listed<'_>],
+) -> Value {
     let name = stream.metadata.name.as_deref().unwrap_or_default();
     let uid = stream.metadata.uid.as_deref().unwrap_or_default();
     let metadata = ObjectMeta {
@@ -48,13 +52,13 @@ fn data(
     stream: &DataStream,
     decision: &Decision,
     fleet: &ProxyFleet,
-    nodes: &[NodeView],
+    nodes: &[Listed<'_>],
 ) -> BTreeMap<String, String> {
-    let nodes = listed(nodes);
+    let nodes = nodes.get(..MAX_LISTED).unwrap_or(nodes);
     let port = fleet.spec.listeners.http.port;
     let addresses: Vec<String> =
         nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
-    let list = ip_list(&name_of(&fleet.metadata), &nodes, port, stream.spec.limits.max_body_bytes.bytes());
+    let list = ip_list(&name_of(&fleet.metadata), nodes, port, stream.spec.limits.max_body_bytes.bytes());
     [
         ("SLUICE_URL", url(fleet)),
         ("SLUICE_ADDRESSES", addresses.join(",")),
@@ -68,16 +72,6 @@ fn data(
     .collect()
 }
 
-fn listed(nodes: &[NodeView]) -> Vec<Listed<'_>> {
-    let mut ready: Vec<(&str, Listed<'_>)> = nodes
-        .iter()
-        .filter(|node| node.ready && !node.terminating)
-        .filter_map(|node| Some((node.pod.as_str(), Listed { uid: &node.uid, ip: node.ip? })))
-        .collect();
-    ready.sort_by_key(|(pod, _)| *pod);
-    ready.into_iter().map(|(_, node)| node).take(MAX_LISTED).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -87,14 +81,8 @@ mod tests {
     use super::*;
     use crate::ObjectRef;
 
-    fn node(pod: &str, ip: &str) -> NodeView {
-        NodeView {
-            pod: pod.to_owned(),
-            uid: format!("uid-{pod}"),
-            ip: Some(ip.parse().unwrap()),
-            ready: true,
-            ..NodeView::default()
-        }
+    fn node<'a>(uid: &'a str, ip: &str) -> Listed<'a> {
+        Listed { uid, ip: ip.parse().unwrap(), load: 0, zone: None }
     }
 
     fn fleet() -> ProxyFleet {
@@ -105,7 +93,7 @@ mod tests {
         serde_json::from_value(fleet).unwrap()
     }
 
-    fn made(nodes: &[NodeView]) -> Value {
+    fn made(nodes: &[Listed<'_>]) -> Value {
         let mut stream = DataStream::new("orders", DataStreamSpec::default());
         stream.metadata.uid = Some("u".to_owned());
         stream.metadata.namespace = Some("shop".to_owned());
@@ -132,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_producer_finds_all_it_has_to_send() {
-        let object = made(&[node("b", "10.0.0.2"), node("a", "10.0.0.1")]);
+        let object = made(&[node("a", "10.0.0.1"), node("b", "10.0.0.2")]);
         assert_eq!(object["metadata"]["namespace"], "shop");
         assert_eq!(object["metadata"]["name"], "orders-endpoints");
         assert_eq!(of(&object, "SLUICE_URL"), "http://sluice-default.sluice-system.svc:46802");
@@ -157,17 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn the_order_pods_are_seen_in_changes_nothing() {
-        let (a, b) = (node("a", "10.0.0.1"), node("b", "10.0.0.2"));
-        assert_eq!(made(&[a.clone(), b.clone()]), made(&[b, a]));
+    fn nodes_stand_in_the_order_given_with_their_load_and_zone() {
+        let best = Listed { load: 10, zone: Some("east"), ..node("b", "10.0.0.2") };
+        let object = made(&[best, Listed { load: 40, ..node("a", "10.0.0.1") }]);
+        assert_eq!(of(&object, "SLUICE_ADDRESSES"), "10.0.0.2:46802,10.0.0.1:46802");
+        let list: Value = serde_json::from_str(&of(&object, "endpoints.json")).unwrap();
+        let nodes = &list["data"]["nodeList"];
+        assert_eq!((&nodes[0]["nodeLoad"], &nodes[0]["zone"]), (&json!(10), &json!("east")));
+        assert_eq!((&nodes[1]["nodeLoad"], nodes[1].get("zone")), (&json!(40), None));
+        assert_eq!(list["data"]["load"], 25);
     }
 
     #[test]
-    fn a_node_that_is_not_ready_leaves_or_has_no_address_is_not_listed() {
-        let unready = NodeView { ready: false, ..node("a", "10.0.0.1") };
-        let leaving = NodeView { terminating: true, ..node("b", "10.0.0.2") };
-        let unplaced = NodeView { ip: None, ..node("c", "10.0.0.3") };
-        let object = made(&[unready, leaving, unplaced]);
+    fn without_nodes_it_says_why() {
+        let object = made(&[]);
         assert_eq!(of(&object, "SLUICE_ADDRESSES"), "");
         assert!(of(&object, "endpoints.json").contains(r#""success":false"#));
     }
@@ -180,7 +171,9 @@ mod tests {
     #[test]
     fn whatever_the_number_of_nodes_it_fits_a_config_map() {
         let ip = "fd00:1111:2222:3333:4444:5555:6666:7777";
-        let nodes: Vec<NodeView> = (0..5_000).map(|n| node(&format!("pod-{n:05}"), ip)).collect();
+        let uids: Vec<String> = (0..5_000).map(|n| format!("6f8d2c52-9c0b-4a4e-a6c1-{n:012}")).collect();
+        let zone = Some("a-region-with-a-long-name-1a");
+        let nodes: Vec<Listed<'_>> = uids.iter().map(|uid| Listed { zone, ..node(uid, ip) }).collect();
         let object = made(&nodes);
         assert!(of(&object, "SLUICE_ADDRESSES").len() < 128 << 10);
         assert!(object.to_string().len() < 512 << 10);

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Routes;
+use crate::caller::Caller;
 
 /// Headers of a request, at most.
 const MAX_HEADERS: usize = 64;
@@ -25,7 +26,7 @@ const MAX_HEAD: usize = 16 << 10;
 /// How long the last answer may be on its way once the listener stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
-pub(super) async fn serve(socket: TcpStream, routes: Arc<Routes>, stop: &CancellationToken) {
+pub(super) async fn serve(socket: TcpStream, caller: &Caller, routes: Arc<Routes>, stop: &CancellationToken) {
     // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
     let _ = socket.set_nodelay(true);
     let activity = Activity::new();
@@ -34,7 +35,7 @@ pub(super) async fn serve(socket: TcpStream, routes: Arc<Routes>, stop: &Cancell
         activity.begins_work();
         let (routes, activity, stop) = (Arc::clone(&routes), Arc::clone(&activity), stop.clone());
         async move {
-            let answer = routes.answer(request, stop.cancelled()).await;
+            let answer = routes.answer(request, caller, stop.cancelled()).await;
             activity.ends_work();
             Ok::<_, Infallible>(answer)
         }

@@ -30,13 +30,21 @@ pub use login::{Login, Logins, keep as keep_login};
 pub use routes::Routes;
 pub use seats::Limits;
 
+use crate::caller::{Caller, Trust};
 use seats::Seats;
 
 /// After an error of accepting, most often "too many open files".
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`; then polls that wait are answered, and connections end with their answer.
-pub async fn serve(socket: TcpListener, routes: Routes, limits: Limits, stop: CancellationToken) {
+/// All who reach it are trusted alike.
+pub async fn serve(
+    socket: TcpListener,
+    trust: Trust,
+    routes: Routes,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     let (routes, seats, connections) = (Arc::new(routes), Seats::new(limits), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
@@ -47,13 +55,14 @@ pub async fn serve(socket: TcpListener, routes: Routes, limits: Limits, stop: Ca
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let Some(seat) = seats.take(client.ip().to_canonical()) else {
+        let caller = Caller { ip: client.ip().to_canonical(), trust: trust.clone() };
+        let Some(seat) = seats.take(caller.ip) else {
             tracing::debug!(client = %client.ip(), "one connection too many is closed");
             continue;
         };
         let (routes, stop) = (Arc::clone(&routes), stop.clone());
         connections.spawn(async move {
-            connection::serve(connection, routes, &stop).await;
+            connection::serve(connection, &caller, routes, &stop).await;
             drop(seat);
         });
     }

@@ -13,9 +13,11 @@ use super::answer::{self, Answer, Refusal};
 use super::login::Logins;
 use super::prepared::Prepared;
 use super::question::{self, Fetch, Listen};
+use crate::caller::Caller;
 use crate::poll::board::Space;
 use crate::poll::hub::Hub;
 use crate::poll::wait::Poll;
+use crate::registry::http::{BASE, Manager};
 use crate::telemetry::Metrics;
 
 /// The longest body.
@@ -34,6 +36,8 @@ pub struct Routes {
     logins: Option<Logins>,
     prepared: Prepared,
     metrics: Metrics,
+    /// Answers what clients of InLong ask.
+    manager: Option<Manager>,
 }
 
 impl Routes {
@@ -41,15 +45,29 @@ impl Routes {
     /// logged in.
     #[must_use]
     pub fn new(hub: Hub, spaces: BTreeMap<String, Space>, logins: Option<Logins>, metrics: Metrics) -> Self {
-        Self { hub, spaces, logins, prepared: Prepared::default(), metrics }
+        Self { hub, spaces, logins, prepared: Prepared::default(), metrics, manager: None }
     }
 
-    /// Answers a request. A poll that waits is answered with nothing when `over` ends.
-    pub(super) async fn answer<B>(&self, request: Request<B>, over: impl Future<Output = ()>) -> Answer
+    /// Answers also what clients of InLong ask.
+    #[must_use]
+    pub fn with_manager(self, manager: Manager) -> Self {
+        Self { manager: Some(manager), ..self }
+    }
+
+    /// Answers a request of `caller`. A poll that waits is answered with nothing when `over` ends.
+    pub(super) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        caller: &Caller,
+        over: impl Future<Output = ()>,
+    ) -> Answer
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if let Some(manager) = self.manager.as_ref().filter(|_| request.uri().path().starts_with(BASE)) {
+            return manager.answer(request, caller).await;
+        }
         let (route, answered) = match request.uri().path() {
             "/configs/fetch" => ("fetch", self.fetch(request).await),
             "/configs/listener" => ("listener", self.listen(request, over).await),

@@ -37,7 +37,7 @@ impl Served {
         let routes = Routes::new(hub.clone(), spaces.into(), logins, metrics.clone());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
-        let task = tokio::spawn(serve(socket, routes, limits, stop.clone()));
+        let task = tokio::spawn(serve(socket, Trust::Anyone, routes, limits, stop.clone()));
         Self { hub, metrics, address, stop, task }
     }
 

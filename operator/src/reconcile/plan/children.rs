@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Plan, Round, Subject, missing, rollout};
+use super::{Plan, Round, Subject, endpoints, missing, rollout};
 use crate::apply::Write;
 use crate::build::objects;
 use crate::kind::ObjectKind;
@@ -12,7 +12,7 @@ use crate::marks::REVISION;
 use crate::observe::{Fault, FaultKind};
 use crate::reconcile::Memory;
 use crate::reconcile::views::Pending;
-use crate::resolve::{Decision, FleetKey, ResolvedFleet};
+use crate::resolve::{FleetKey, ResolvedFleet};
 use crate::watch::cluster::{Child, ChildKey};
 
 /// Where a fault of a pod template is kept: it is about no object that is there.
@@ -53,12 +53,7 @@ pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) -> P
             plan.writes.extend(write);
         }
     }
-    for decision in &round.resolution.streams {
-        if let Some((key, object)) = endpoints(round, decision) {
-            wanted.insert(key.clone());
-            plan.writes.extend(missing(round.store, memory, key, object));
-        }
-    }
+    endpoints::plan(round, memory, plan, &mut wanted);
     plan.writes.extend(unwanted(round, &wanted, &spared));
     pending
 }
@@ -87,16 +82,6 @@ fn made<'a>(
     }
     let objects = made.objects.into_iter().filter_map(|object| Some((ChildKey::of(&object)?, object)));
     Some(Made { fleet, objects: objects.collect() })
-}
-
-/// The endpoint ConfigMap of a stream that is served.
-fn endpoints(round: &Round<'_>, decision: &Decision) -> Option<(ChildKey, Value)> {
-    let stream = round.stream(decision)?;
-    let fleet_key = decision.fleet.as_ref()?;
-    let fleet = round.fleet(fleet_key)?;
-    let nodes = round.views.get(fleet_key).map_or(&[][..], |view| &view.nodes);
-    let object = objects::endpoints(stream, decision, fleet, nodes);
-    Some((ChildKey::of(&object)?, object))
 }
 
 /// Objects of fleets and streams that are there, which nobody wants. Of what has no owner any more Kubernetes

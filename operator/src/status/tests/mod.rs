@@ -15,7 +15,7 @@ use sluice_wire::status::{NodeStatus, NotReady};
 
 use super::*;
 use crate::ObjectRef;
-use crate::observe::{Fault, FaultKind, FleetView, NodeView, WorkloadView};
+use crate::observe::{Fault, FaultKind, FleetView, NodeView, Silent, WorkloadView};
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 
 const GENERATION: i64 = 3;

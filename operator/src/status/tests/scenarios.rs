@@ -209,6 +209,10 @@ fn degraded() -> Vec<Told> {
             "SinkUnreachable",
             &seen([bad_sink(NotReady::SinkUnreachable, "no broker of k:9092 answers"), good()]),
         ),
+        is(
+            "NodesSilent",
+            &FleetView { silent: Some(Silent { silent: 2, ready: 3 }), listened: true, ..seen([good()]) },
+        ),
         is("AsExpected", &seen([good()])),
     ]
 }

@@ -2,6 +2,7 @@
 //! It keeps what the API server shows and judges nothing.
 
 pub mod child;
+mod machine;
 mod pod;
 mod source;
 mod store;

@@ -22,6 +22,7 @@ pub(super) fn node(pod: &Pod) -> Option<(FleetKey, NodeView)> {
         ip: status.and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok()),
         ready: !terminating && status.is_some_and(|status| condition(status, "Ready")),
         terminating,
+        machine: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         trouble: status.and_then(trouble),
         status: None,
     };

@@ -19,6 +19,8 @@ pub enum Source {
     Namespaces,
     /// Pods that carry the operator's label; no others are ever asked for.
     Pods,
+    /// Nodes, for their zones and addresses.
+    Nodes,
     /// The one ConfigMap with the default fleet's settings.
     Settings,
     /// Objects of one kind that carry the operator's label.
@@ -28,7 +30,7 @@ pub enum Source {
 impl Source {
     /// Everything that is watched.
     pub fn all() -> impl Iterator<Item = Self> {
-        let named = [Self::Fleets, Self::Streams, Self::Namespaces, Self::Pods, Self::Settings];
+        let named = [Self::Fleets, Self::Streams, Self::Namespaces, Self::Pods, Self::Nodes, Self::Settings];
         named.into_iter().chain(ObjectKind::children().map(Self::Children))
     }
 
@@ -40,18 +42,20 @@ impl Source {
             Self::Streams => "DataStream",
             Self::Namespaces => "Namespace",
             Self::Pods => "Pod",
+            Self::Nodes => "Node",
             Self::Settings => "settings",
             Self::Children(kind) => kind.name(),
         }
     }
 
     fn resource(self) -> ApiResource {
-        use k8s_openapi::api::core::v1::{Namespace, Pod};
+        use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
         match self {
             Self::Fleets => ApiResource::erase::<ProxyFleet>(&()),
             Self::Streams => ApiResource::erase::<DataStream>(&()),
             Self::Namespaces => ApiResource::erase::<Namespace>(&()),
             Self::Pods => ApiResource::erase::<Pod>(&()),
+            Self::Nodes => ApiResource::erase::<Node>(&()),
             Self::Settings => ObjectKind::ConfigMap.resource(),
             Self::Children(kind) => kind.resource(),
         }
@@ -68,7 +72,7 @@ impl Source {
                 (Api::namespaced_with(client, namespace, &resource), one)
             }
             Self::Pods | Self::Children(_) => (Api::all_with(client, &resource), ours()),
-            Self::Fleets | Self::Streams | Self::Namespaces => {
+            Self::Fleets | Self::Streams | Self::Namespaces | Self::Nodes => {
                 (Api::all_with(client, &resource), Config::default())
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Resource;
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::runtime::watcher::Event;
@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use super::child::{Child, ChildKey, version};
-use super::{Change, Source, pod};
+use super::{Change, Source, machine, pod};
 use crate::kind::ObjectKind;
 use crate::names::{Name, name_of};
-use crate::observe::NodeView;
+use crate::observe::{MachineView, NodeView};
 use crate::resolve::FleetKey;
 
 /// A namespace.
@@ -49,6 +49,10 @@ pub struct Store {
     pub namespaces: BTreeMap<String, NamespaceView>,
     /// Pods of fleets, by namespace and name.
     pub pods: BTreeMap<Name, (FleetKey, NodeView)>,
+    /// The machines that pods run on.
+    pub machines: BTreeMap<String, MachineView>,
+    /// Grows when one of them is another than it was.
+    pub moves: u64,
     /// What the operator made.
     pub children: BTreeMap<ChildKey, Child>,
     /// The default fleet's settings.
@@ -124,7 +128,7 @@ impl Store {
                 let (namespace, name) = name.clone();
                 self.children.get(&ChildKey { kind, namespace, name }).map(|child| child.version)
             }
-            Source::Namespaces | Source::Pods | Source::Settings => None,
+            Source::Namespaces | Source::Pods | Source::Nodes | Source::Settings => None,
         }
     }
 
@@ -145,6 +149,13 @@ impl Store {
                     None => drop(self.pods.remove(&name)),
                 }
             }
+            Source::Nodes => {
+                let machine = object.try_parse::<Node>().as_ref().map(machine::machine).unwrap_or_default();
+                if self.machines.get(&name.1) != Some(&machine) {
+                    self.machines.insert(name.1, machine);
+                    self.moves += 1;
+                }
+            }
             Source::Settings => self.settings = Some(settings(&object)),
             Source::Children(kind) => {
                 let key = ChildKey { kind, namespace: name.0, name: name.1 };
@@ -161,6 +172,7 @@ impl Store {
             Source::Streams => drop(self.streams.remove(name)),
             Source::Namespaces => drop(self.namespaces.remove(&name.1)),
             Source::Pods => drop(self.pods.remove(name)),
+            Source::Nodes => self.moves += u64::from(self.machines.remove(&name.1).is_some()),
             Source::Settings => self.settings = None,
             Source::Children(kind) => {
                 let (namespace, name) = name.clone();
@@ -175,6 +187,7 @@ impl Store {
             Source::Streams => self.streams.keys().cloned().collect(),
             Source::Namespaces => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
             Source::Pods => self.pods.keys().cloned().collect(),
+            Source::Nodes => self.machines.keys().map(|name| (String::new(), name.clone())).collect(),
             Source::Settings => self.settings.iter().map(|settings| settings.name.clone()).collect(),
             Source::Children(kind) => self.children_of(kind).map(|key| key.0).collect(),
         }

@@ -60,3 +60,25 @@ fn a_config_map_is_kept_without_its_data() {
     assert_eq!(child.value["data"]["a"], crate::hex::sha256(b"b"));
     assert_eq!(child.value["kind"], "ConfigMap");
 }
+
+#[test]
+fn a_machine_moves_only_when_what_is_kept_of_it_changes() {
+    let mut store = Store::default();
+    let node = |zone: &str, version: u64| -> DynamicObject {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "a", "resourceVersion": version.to_string(),
+                "labels": {"topology.kubernetes.io/zone": zone}
+            },
+            "status": {"conditions": [{"type": "Ready", "status": "True", "message": version.to_string()}]}
+        }))
+        .unwrap()
+    };
+    let take = |store: &mut Store, event| store.take(Change { source: Source::Nodes, event });
+    take(&mut store, Event::Apply(node("east", 1)));
+    take(&mut store, Event::Apply(node("east", 2)));
+    assert_eq!((store.moves, store.machines["a"].zone.as_deref()), (1, Some("east")));
+    take(&mut store, Event::Apply(node("west", 3)));
+    take(&mut store, Event::Delete(node("west", 4)));
+    assert_eq!((store.moves, store.machines.len()), (3, 0));
+}

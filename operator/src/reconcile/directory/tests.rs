@@ -1,0 +1,130 @@
+//! What the directory is made of.
+
+use kube::api::DynamicObject;
+use kube::runtime::watcher::Event;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::watch::cluster::Change;
+
+#[derive(Default)]
+struct World {
+    store: Store,
+    maker: Maker,
+    version: u64,
+}
+
+impl World {
+    fn put(&mut self, source: Source, mut object: Value) {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        self.store.take(Change { source, event: Event::Apply(object) });
+        self.maker.note(source);
+    }
+
+    fn fleet(&mut self, name: &str, mode: &str) {
+        let fleet = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "ProxyFleet",
+            "metadata": {"namespace": "data", "name": name, "uid": name},
+            "spec": {"mode": mode, "sinks": [], "listeners": {"http": {"port": 46_900}}}
+        });
+        self.put(Source::Fleets, fleet);
+    }
+
+    fn stream(&mut self, name: &str, second: u8, status: Value) {
+        let stream = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream",
+            "metadata": {
+                "namespace": "shop", "name": name, "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z")
+            },
+            "spec": {"limits": {"maxBodyBytes": format!("{}Ki", 100 + u32::from(second))}}, "status": status
+        });
+        self.put(Source::Streams, stream);
+    }
+
+    fn pod(&mut self, fleet: &str, number: u8, account: &str) {
+        let name = format!("sluice-{fleet}-{number}");
+        let pod = json!({
+            "metadata": {
+                "namespace": "data", "name": name, "uid": format!("uid-{number}"),
+                "labels": {"sluice.dev/fleet": fleet},
+                "ownerReferences": [{
+                    "apiVersion": "apps/v1", "kind": "DaemonSet", "name": format!("sluice-{fleet}"), "uid": "2",
+                    "controller": true
+                }]
+            },
+            "spec": {"serviceAccountName": account, "containers": [], "nodeName": "m1"},
+            "status": {"podIP": format!("10.0.0.{number}"), "conditions": [{"type": "Ready", "status": "True"}]}
+        });
+        self.put(Source::Pods, pod);
+    }
+
+    fn made(&mut self) -> Arc<Directory> {
+        assert!(self.maker.is_stale(&self.store));
+        let made = self.maker.make(&self.store);
+        assert!(!self.maker.is_stale(&self.store));
+        made
+    }
+}
+
+fn key(name: &str) -> FleetKey {
+    ("data".to_owned(), name.to_owned())
+}
+
+#[test]
+fn a_fleets_nodes_are_its_own_pods() {
+    let mut world = World::default();
+    world.fleet("big", "DaemonSet");
+    world.pod("big", 1, "sluice-big");
+    world.pod("big", 2, "default");
+    let directory = world.made();
+    let fleet = &directory.fleets()[&key("big")];
+    let wanted = Node {
+        uid: "uid-1".into(),
+        name: "sluice-big-1".into(),
+        ip: Some("10.0.0.1".parse().unwrap()),
+        admin: Some("10.0.0.1:9102".parse().unwrap()),
+        ready: true,
+        machine: Some("m1".into()),
+    };
+    assert_eq!((fleet.port, fleet.same_machine, &fleet.nodes), (46_900, true, &vec![wanted]));
+    assert_eq!(directory.node("uid-1").unwrap().0, &key("big"));
+    assert_eq!(directory.node("uid-2"), None, "it does not run under the fleet's account");
+}
+
+#[test]
+fn a_group_is_where_its_streams_were_told() {
+    let mut world = World::default();
+    world.fleet("big", "Deployment");
+    let told = |fleet: &str| json!({"groupId": "shop", "fleet": fleet, "conditions": []});
+    world.stream("b", 3, told("data/new"));
+    world.stream("a", 5, told("data/big"));
+    world.stream("c", 1, json!({"groupId": "refused", "conditions": []}));
+    world.stream("d", 1, Value::Null);
+    let directory = world.made();
+    let group = directory.group("shop").unwrap();
+    assert_eq!(
+        group,
+        &Group { fleet: key("new"), longest: 105 << 10 },
+        "the oldest says where, all how long"
+    );
+    assert_eq!(directory.group("refused"), None);
+    world.stream("b", 3, told("data/big"));
+    let directory = world.made();
+    assert_eq!(directory.group("shop").unwrap().fleet, key("big"));
+    assert_eq!(directory.fleets()[&key("big")].longest, 105 << 10);
+}
+
+#[test]
+fn zones_are_those_of_machines() {
+    let mut world = World::default();
+    let node =
+        |zone: &str| json!({"metadata": {"name": "m1", "labels": {"topology.kubernetes.io/zone": zone}}});
+    world.put(Source::Nodes, node("east"));
+    assert_eq!(world.made().map().zone("m1").as_deref(), Some("east"));
+    world.put(Source::Nodes, node("east"));
+    assert!(!world.maker.is_stale(&world.store));
+    world.put(Source::Nodes, node("west"));
+    assert_eq!(world.made().map().zone("m1").as_deref(), Some("west"));
+}
