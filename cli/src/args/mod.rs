@@ -5,7 +5,7 @@ mod check;
 mod send;
 mod tail;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -94,6 +94,21 @@ pub(crate) struct Dev {
     /// Address that proxies listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
+    /// Address of this machine alone that answers producers that ask for nodes, or none [default: 127.0.0.1:8083 if it is free]
+    #[arg(long, value_name = "IP:PORT|none", value_parser = manager)]
+    pub(crate) manager: Option<ManagerAt>,
+}
+
+/// Where producers that ask for nodes are answered, unless something else is said.
+pub(crate) const MANAGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_083);
+
+/// Where producers that ask for nodes are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ManagerAt {
+    /// There.
+    Address(SocketAddr),
+    /// Nowhere.
+    Nowhere,
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,6 +129,18 @@ pub(crate) struct Completions {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// Takes an address of this machine alone: who asks there is believed without a token.
+fn manager(text: &str) -> Result<ManagerAt, String> {
+    if text == "none" {
+        return Ok(ManagerAt::Nowhere);
+    }
+    let address: SocketAddr = text.parse().map_err(|_| "must be IP:PORT or none".to_owned())?;
+    match address.ip().is_loopback() {
+        true => Ok(ManagerAt::Address(address)),
+        false => Err("must be a loopback address, as 127.0.0.1:8083".to_owned()),
+    }
 }
 
 /// Takes `host:port`, several comma separated. Empty, as an environment variable may be, is none.
@@ -146,6 +173,16 @@ mod tests {
         for command in <Args as clap::CommandFactory>::command().get_subcommands_mut() {
             let help = command.render_long_help().to_string();
             assert!(help.contains("Exit codes: 0 "), "{help}");
+        }
+    }
+
+    #[test]
+    fn producers_are_answered_on_this_machine_alone() {
+        assert_eq!(manager("none"), Ok(ManagerAt::Nowhere));
+        assert_eq!(manager("127.0.0.1:8083"), Ok(ManagerAt::Address(MANAGER)));
+        assert!(matches!(manager("[::1]:1"), Ok(ManagerAt::Address(_))));
+        for text in ["0.0.0.0:8083", "10.0.0.1:8083", "8083", "localhost:8083", ""] {
+            assert!(manager(text).is_err(), "{text}");
         }
     }
 

@@ -47,6 +47,25 @@ pub(super) struct Spec {
     pub(super) config: PathBuf,
     pub(super) secrets: PathBuf,
     pub(super) http: SocketAddr,
+    /// Where it asks and says how it is, and as whom; absent: nowhere.
+    pub(super) operator: Option<Operator>,
+}
+
+/// Where a proxy asks for its configuration and says how it is.
+#[derive(Clone, Debug)]
+pub(super) struct Operator {
+    /// As in `http://127.0.0.1:8083`.
+    pub(super) url: String,
+    /// Its fleet, as namespace/name.
+    pub(super) fleet: String,
+    /// Who it is.
+    pub(super) uid: String,
+}
+
+impl Operator {
+    fn args(&self) -> [&str; 6] {
+        ["--operator", &self.url, "--fleet", &self.fleet, "--node-uid", &self.uid]
+    }
 }
 
 /// Why a proxy is not up.
@@ -84,6 +103,7 @@ impl Child {
             .arg("--secrets")
             .arg(&spec.secrets)
             .args(["--http", &spec.http.to_string(), "--admin", "127.0.0.1:0"])
+            .args(spec.operator.iter().flat_map(Operator::args))
             .args(["--drain-settle", "0s", "--drain-notify", "0s", "--log", "json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

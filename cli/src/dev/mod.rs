@@ -8,6 +8,7 @@ mod holder;
 mod invite;
 mod kafka;
 mod log;
+mod manager;
 mod report;
 mod session;
 mod supervisor;
@@ -15,6 +16,7 @@ mod view;
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,10 +27,11 @@ use tempfile::TempDir;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-use crate::args::Dev;
+use crate::args::{Dev, MANAGER, ManagerAt};
 use crate::nodes;
 use crate::stop::Stop;
 use console::Console;
+use manager::Manager;
 use session::Session;
 use supervisor::{Place, Supervisor};
 
@@ -75,7 +78,7 @@ fn run(args: &Dev) -> Result<(), StartError> {
     }
     let program = proxy_beside(&std::env::current_exe().map_err(StartError::NoSelf)?)?;
     let secrets = args.secrets.clone().unwrap_or_else(|| args.directory.join("secrets"));
-    let place = Place { program, secrets, host: args.host };
+    let place = Place { program, secrets, host: args.host, manager: None };
     // Proxies read their configuration here; it goes away with us.
     let documents = TempDir::with_prefix(nodes::DIRECTORY_PREFIX).map_err(StartError::Temporary)?;
     let runtime =
@@ -85,20 +88,54 @@ fn run(args: &Dev) -> Result<(), StartError> {
 
 async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), StartError> {
     let mut stop = Stop::listen().map_err(StartError::Signals)?;
+    let mut console = Console::new(io::stdout());
+    let (address, manager) = manage(args.manager, &mut console).await?;
+    let place = Place { manager: address, ..place };
     let (sender, events) = mpsc::channel(EVENTS_WAITING);
     let mut session = Session::new(
         Directory::new(&args.directory),
         Local::new()?,
         documents.path().to_owned(),
         Supervisor::new(place, sender),
+        manager,
         args.kafka.clone().filter(|address| !address.is_empty()),
-        Console::new(io::stdout()),
+        console,
         events,
     );
     session.start().map_err(StartError::Taken)?;
     session.run(stop.told()).await;
     session.leave(stop.told()).await;
     Ok(())
+}
+
+/// Answers producers that ask for nodes, at the address given or at the usual one. That somebody else has the usual one
+/// is no reason not to run: a second local mode finds it taken by the first.
+async fn manage<W: io::Write>(
+    wanted: Option<ManagerAt>,
+    console: &mut Console<W>,
+) -> Result<(Option<SocketAddr>, Option<Manager>), StartError> {
+    let address = match wanted {
+        Some(ManagerAt::Nowhere) => return Ok((None, None)),
+        Some(ManagerAt::Address(address)) => address,
+        None => MANAGER,
+    };
+    match Manager::start(address).await {
+        Ok(manager) => {
+            console.say(&format!("producers that ask for nodes are answered on http://{address}"));
+            Ok((Some(address), Some(manager)))
+        }
+        Err(error) => {
+            let why =
+                holder::trouble(address).unwrap_or_else(|| format!("can't listen on {address}: {error}"));
+            if wanted.is_some() {
+                return Err(StartError::Taken(why));
+            }
+            console.say(&format!(
+                "producers that ask for nodes are not answered: {why}; --manager takes another address"
+            ));
+            Ok((None, None))
+        }
+    }
 }
 
 fn proxy_beside(own: &Path) -> Result<PathBuf, StartError> {

@@ -19,6 +19,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use super::console::{Console, Problems};
 use super::fleet::Event;
 use super::kafka;
+use super::manager::Manager;
 use super::supervisor::Supervisor;
 use super::view::View;
 use crate::nodes;
@@ -40,6 +41,7 @@ pub(super) struct Session<W> {
     local: Local,
     publisher: Publisher,
     supervisor: Supervisor,
+    manager: Option<Manager>,
     /// Where nodes are noted.
     notes: PathBuf,
     kafka: Option<String>,
@@ -60,6 +62,7 @@ impl<W: Write> Session<W> {
         local: Local,
         documents: PathBuf,
         supervisor: Supervisor,
+        manager: Option<Manager>,
         kafka: Option<String>,
         console: Console<W>,
         events: mpsc::Receiver<(FleetKey, Event)>,
@@ -69,6 +72,7 @@ impl<W: Write> Session<W> {
             local,
             publisher: Publisher::new(&documents),
             supervisor,
+            manager,
             notes: documents,
             kafka,
             console,
@@ -129,6 +133,9 @@ impl<W: Write> Session<W> {
                 () = sleep(LEFT_EVERY) => {}
             }
         }
+        if let Some(manager) = self.manager.take() {
+            manager.leave().await;
+        }
     }
 
     fn look(&mut self) {
@@ -159,7 +166,15 @@ impl<W: Write> Session<W> {
         }
         self.retire_gone();
         self.publish();
+        self.tell_manager();
         self.tell_problems();
+    }
+
+    /// For producers that ask for nodes.
+    fn tell_manager(&self) {
+        if let Some(manager) = &self.manager {
+            manager.tell(&self.fleets, |fleet| self.views.get(fleet)?.seen());
+        }
     }
 
     fn retire_gone(&mut self) {
@@ -204,6 +219,9 @@ impl<W: Write> Session<W> {
         let grace = longest_delivery(&document) + LEAVE_EXTRA;
         let (Published::New(revision) | Published::Same(revision)) =
             self.publisher.publish(document.clone(), now_ms())?;
+        if let Some(manager) = &self.manager {
+            manager.publish(&key, &Document { revision, ..document.clone() });
+        }
         let view = self.views.entry(key.clone()).or_insert_with(|| View::new(&key, document.clone()));
         view.published(document, revision);
         let config = self.publisher.path(&key);
@@ -213,6 +231,7 @@ impl<W: Write> Session<W> {
 
     fn on(&mut self, fleet: &FleetKey, event: Event) {
         let moves = matches!(event, Event::Up(_) | Event::Down(_) | Event::Left);
+        let tells = moves || matches!(event, Event::Status(_));
         match self.views.get_mut(fleet) {
             Some(view) => view.on(event).iter().for_each(|line| self.console.say(line)),
             // A proxy that is leaving still has its say.
@@ -224,6 +243,9 @@ impl<W: Write> Session<W> {
         }
         if moves {
             self.note_nodes();
+        }
+        if tells {
+            self.tell_manager();
         }
     }
 

@@ -10,9 +10,9 @@ use sluice_operator::resolve::FleetKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::child::Spec;
+use super::child::{Operator, Spec};
 use super::fleet::{Events, Phase, Runner};
-use super::holder;
+use super::{holder, manager};
 
 /// Where proxies come from and where they listen.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Place {
     pub(super) program: PathBuf,
     pub(super) secrets: PathBuf,
     pub(super) host: IpAddr,
+    /// Where local mode itself answers; absent: nowhere.
+    pub(super) manager: Option<SocketAddr>,
 }
 
 /// Runs a proxy for each fleet.
@@ -111,6 +113,11 @@ impl Supervisor {
             config,
             secrets: self.place.secrets.clone(),
             http: SocketAddr::new(self.place.host, port),
+            operator: self.place.manager.map(|address| Operator {
+                url: format!("http://{address}"),
+                fleet: format!("{}/{}", fleet.0, fleet.1),
+                uid: manager::uid(fleet),
+            }),
         };
         let runner = Runner { fleet: fleet.clone(), spec, phase: told, events: self.events.clone() };
         let task = tokio::spawn(runner.run(previous));

@@ -10,6 +10,7 @@ use sluice_wire::status::{NodeState, NodeStatus, StreamStatus};
 use super::console::Problems;
 use super::fleet::Event;
 use super::invite;
+use super::manager::Seen;
 use super::report::Report;
 
 /// What is known of a fleet.
@@ -78,6 +79,13 @@ impl View {
             }
         }
         Vec::new()
+    }
+
+    /// The running proxy.
+    pub(super) fn seen(&self) -> Option<Seen> {
+        let http = self.http.as_ref()?.parse().ok()?;
+        let ready = self.status.as_ref().is_some_and(|status| status.state == NodeState::Ready);
+        Some(Seen { http, admin: self.admin.parse().ok()?, ready })
     }
 
     /// `ip:port` of the running proxy's metrics.

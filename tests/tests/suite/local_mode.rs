@@ -9,6 +9,7 @@ use sluice_tests::dev::Dev;
 use sluice_tests::http::{self, report};
 use sluice_tests::kafka;
 use sluice_tests::paths;
+use sluice_tests::ports;
 use sluice_tests::process::{self, Signal};
 use sluice_tests::wait;
 
@@ -153,6 +154,38 @@ fn a_changed_port_is_refused_and_the_old_one_stays() {
     let _ = try_it(&dev);
     std::fs::write(&file, before).unwrap();
     wait::until("that it is fixed", AT_ONCE, || says("fixed: "));
+}
+
+/// What a producer that asks for the nodes of a group is answered.
+fn nodes(manager: &str, group: &str) -> serde_json::Value {
+    let target = format!("/inlong/manager/openapi/dataproxy/getIpList/{group}");
+    let answer = http::exchange(manager, &http::post(&target, "", "ip=192.0.2.2&protocolType=HTTP"));
+    serde_json::from_str(answer.text()).unwrap()
+}
+
+#[test]
+fn a_producer_that_asks_for_nodes_is_told_of_the_proxy_that_runs_and_of_none_that_left() {
+    let manager = format!("127.0.0.1:{}", ports::free());
+    let dev = Dev::on_the_example(&["--manager", &manager]);
+    let _ = try_it(&dev);
+    wait::until("the proxy to be listed", SOON, || {
+        let answer = nodes(&manager, "demo");
+        let node = &answer["data"]["nodeList"][0];
+        let address = format!("{}:{}", node["ip"].as_str().unwrap_or_default(), node["port"]);
+        address == dev.http()
+    });
+    assert_eq!(nodes(&manager, "nobody")["success"], false);
+    std::fs::remove_file(dev.yaml("fleet.yaml")).unwrap();
+    wait::until("it to be listed no more", SOON, || nodes(&manager, "demo")["success"] == false);
+}
+
+#[test]
+fn a_manager_s_address_that_was_named_and_is_taken_ends_local_mode() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut dev = Dev::on_the_example(&["--manager", &address]);
+    assert_eq!(dev.exit(SOON).and_then(|status| status.code()), Some(1));
+    assert!(dev.errors().text().contains(&format!("can't listen on {address}: ")), "{}", dev.printed());
 }
 
 fn lines_about(dev: &Dev, words: &str) -> Vec<String> {

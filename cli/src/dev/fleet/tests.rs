@@ -7,6 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use super::super::child::Operator;
 use super::*;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -41,6 +42,11 @@ impl Play {
             config: "c.json".into(),
             secrets: "s".into(),
             http: "127.0.0.1:46802".parse().unwrap(),
+            operator: Some(Operator {
+                url: "http://127.0.0.1:8083".to_owned(),
+                fleet: "default/main".to_owned(),
+                uid: "default/main".to_owned(),
+            }),
         };
         let fleet = ("default".to_owned(), "main".to_owned());
         let runner = Runner { fleet, spec, phase: told, events: sender };
