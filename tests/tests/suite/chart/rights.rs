@@ -54,11 +54,11 @@ fn no_secret_and_no_pod_s_inside_is_within_reach() {
 }
 
 #[test]
-fn pods_and_namespaces_are_only_looked_at() {
+fn pods_nodes_and_namespaces_are_only_looked_at() {
     let objects = template(&[]).unwrap();
     let role = object(&objects, "ClusterRole", "sluice-operator");
     for rule in role["rules"].as_array().unwrap() {
-        let looks_only = ["pods", "namespaces", "datastreams", "proxyfleets"];
+        let looks_only = ["pods", "nodes", "namespaces", "datastreams", "proxyfleets"];
         if texts(&rule["resources"]).iter().any(|resource| looks_only.contains(resource)) {
             assert_eq!(texts(&rule["verbs"]), ["list", "watch"], "{rule}");
         }

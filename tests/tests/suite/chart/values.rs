@@ -21,6 +21,7 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("operator.image", r#""x""#, &[]),
     ("operator.replicas", "3", &[]),
     ("operator.logLevel", r#""debug""#, &[]),
+    ("operator.writeRate", "200", &[]),
     ("operator.env", r#"[{"name":"A","value":"b"}]"#, &[]),
     ("operator.resources", r#"{"limits":{"memory":"1Gi"}}"#, &[]),
     ("operator.nodeSelector", r#"{"a":"b"}"#, &[]),
