@@ -13,11 +13,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::{Budget, Gate};
 use crate::args::Args;
-use crate::config::{Applier, Watcher};
+use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
+use crate::heartbeat::{Heartbeats, Sender};
 use crate::intake::{Intake, Listener, NodeCounters, bind};
 use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
+use crate::load::{Load, Sampler};
+use crate::operators::{self, Operators};
 use crate::sink::SinkSet;
-use crate::status::Node;
+use crate::status::{Identity, Node};
 use crate::telemetry::{Tracing, TracingError, refusals};
 use crate::{admin, catalog};
 
@@ -60,6 +63,12 @@ struct App {
     admin: JoinHandle<()>,
     watcher: JoinHandle<Applier>,
     refusals: JoinHandle<()>,
+    sampler: JoinHandle<()>,
+    heartbeats: Option<JoinHandle<()>>,
+    /// Cancelled when operators are to be told a last time.
+    hush: CancellationToken,
+    /// What speaks with operators and keeps what they say.
+    background: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -112,6 +121,9 @@ fn announce(http: &TcpListener, admin: &TcpListener) -> io::Result<()> {
 impl App {
     fn start(args: &Args, http: TcpListener, admin: TcpListener, traces: Tracing) -> Self {
         let node = Node {
+            identity: Identity::new(args.node_uid.as_deref()),
+            load: Load::default(),
+            heartbeats: Arc::default(),
             catalog: catalog::Current::default(),
             budget: Budget::new(u64::MAX),
             gate: Gate::new(FIRST_CONNECTIONS),
@@ -138,15 +150,29 @@ impl App {
             traces,
         };
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (hush, background) = (CancellationToken::new(), TaskTracker::new());
+        let operators = operators(args, &stop, &background);
+        let heartbeats = operators.clone().and_then(|operators| heartbeats(args, operators, &http, &node));
         let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
-        let watcher = Watcher { config: args.config.clone(), secrets: args.secrets.clone() };
-        let answered = node.clone();
+        let (watcher, exchange) = Watcher::new(Places {
+            config: args.config.clone(),
+            secrets: args.secrets.clone(),
+            state: args.state.clone(),
+            fleet: args.fleet.clone(),
+        });
+        configure(args, operators, exchange, &node, &stop, &background);
+        let (answered, measured) = (node.clone(), node.clone());
+        let sampler = Sampler::new(node.load.clone(), move || measured.filling());
         Self {
             connections,
             listener: tokio::spawn(listener.run()),
             admin: tokio::spawn(admin::serve(admin, node.clone(), stop.clone())),
             watcher: tokio::spawn(watcher.run(applier, stop.child_token())),
             refusals: tokio::spawn(refusals::log(move || answered.answered(), stop.child_token())),
+            sampler: tokio::spawn(sampler.run(stop.child_token())),
+            heartbeats: heartbeats.map(|heartbeats| tokio::spawn(heartbeats.run(hush.child_token()))),
+            hush,
+            background,
             stop,
             node,
         }
@@ -159,10 +185,14 @@ impl App {
         let notify = args.drain_notify.unwrap_or(Duration::from_millis(configured.0));
         self.node.lifecycle.leave(Drain { settle: args.drain_settle, notify }, hurry).await;
         ended("listener", self.listener.await);
+        self.hush.cancel();
         self.connections.close();
         let patience = Duration::from_millis(configured.1) + MARGIN;
         if tokio::time::timeout(patience, self.connections.wait()).await.is_err() {
             tracing::warn!(connections = self.node.gate.open(), "requests on the way are ended");
+        }
+        if let Some(heartbeats) = self.heartbeats {
+            ended("heartbeats", heartbeats.await);
         }
         self.stop.cancel();
         if tokio::time::timeout(SINKS_END, end_sinks(self.watcher)).await.is_err() {
@@ -172,7 +202,57 @@ impl App {
         let _ = tokio::time::timeout(LAST_ANSWERS, self.connections.wait()).await;
         ended("admin", self.admin.await);
         ended("summary of refusals", self.refusals.await);
+        ended("sampler of the load", self.sampler.await);
+        self.background.close();
+        if tokio::time::timeout(LAST_ANSWERS, self.background.wait()).await.is_err() {
+            tracing::warn!("what speaks with operators did not end in time");
+        }
     }
+}
+
+/// The operators, where there are any.
+fn operators(args: &Args, stop: &CancellationToken, tasks: &TaskTracker) -> Option<Operators> {
+    let url = args.operator.clone()?;
+    let (token, ca) = (args.operator_token.clone(), args.operator_ca.clone());
+    Some(Operators::start(operators::Settings { url, token, ca }, stop.child_token(), tasks))
+}
+
+/// Takes the configuration from operators too, and keeps it for the next start.
+fn configure(
+    args: &Args,
+    operators: Option<Operators>,
+    exchange: Exchange,
+    node: &Node,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) {
+    if let Some(directory) = &args.state {
+        tasks.spawn(Keeper::new(directory.clone(), exchange.clone()).run(stop.child_token()));
+    }
+    if let (Some(operators), Some(fleet)) = (operators, &args.fleet) {
+        let poller = Poller::new(operators, fleet.clone(), exchange, Arc::clone(&node.config));
+        tasks.spawn(poller.run(stop.child_token()));
+    }
+}
+
+/// The heartbeats to these operators.
+fn heartbeats(
+    args: &Args,
+    operators: Operators,
+    http: &TcpListener,
+    node: &Node,
+) -> Option<Heartbeats<Node>> {
+    let (fleet, bound) = (args.fleet.as_ref()?, http.local_addr().ok()?);
+    let identity = &node.identity;
+    let cluster = format!("{}.{}", fleet.namespace, fleet.name);
+    let sender = Sender::new(Arc::clone(&identity.uid), identity.started, args.node_ip, bound, cluster);
+    Some(Heartbeats {
+        subject: Arc::new(node.clone()),
+        sender,
+        operators,
+        interval: args.heartbeat_interval,
+        counts: Arc::clone(&node.heartbeats),
+    })
 }
 
 async fn end_sinks(watcher: JoinHandle<Applier>) {

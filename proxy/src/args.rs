@@ -1,11 +1,14 @@
 //! The command line.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use sluice_admin::log::LogForm;
+
+use crate::operators::OperatorUrl;
 
 /// Takes reports over HTTP and puts them safely into Kafka.
 #[derive(Clone, Debug, Parser)]
@@ -18,6 +21,28 @@ pub struct Args {
     /// Directory with one directory a Secret, holding one file a key.
     #[arg(long, value_name = "DIR", default_value = "/etc/sluice/secrets")]
     pub secrets: PathBuf,
+    /// The operators that tell of other configurations and hear how the node does, as https://HOST:8443: each
+    /// address of HOST is one [default: none].
+    #[arg(long, value_name = "URL", requires = "fleet")]
+    pub operator: Option<OperatorUrl>,
+    /// File with the pod's token for operators.
+    #[arg(long, value_name = "FILE", default_value = "/var/run/secrets/sluice.dev/operator/token")]
+    pub operator_token: PathBuf,
+    /// File with the authorities that operators' certificates are checked against, in PEM.
+    #[arg(long, value_name = "FILE", default_value = "/etc/sluice/trust/ca.crt")]
+    pub operator_ca: PathBuf,
+    /// The fleet that the node belongs to.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = fleet)]
+    pub fleet: Option<FleetName>,
+    /// Uid of the pod that the node is.
+    #[arg(long, value_name = "UID", env = "POD_UID")]
+    pub node_uid: Option<String>,
+    /// Between two heartbeats to each operator.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
+    pub heartbeat_interval: Duration,
+    /// Directory for the last good configuration, so that a restart goes on with it [default: none is kept].
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Address of the report listener.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:46802")]
     pub http: SocketAddr,
@@ -45,6 +70,30 @@ pub struct Args {
     pub log: Option<LogForm>,
 }
 
+/// A fleet, as operators are asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for FleetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+fn fleet(text: &str) -> Result<FleetName, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(FleetName { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("wants a namespace and a name, like shop/main".to_owned()),
+    }
+}
+
 /// A duration as the resources write it: a whole number and `ms`, `s` or `m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -70,6 +119,22 @@ mod tests {
         for odd in ["", "5", "s", "-1s", "1.5s", "1h"] {
             assert!(duration(odd).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_fleet_is_a_namespace_and_a_name() {
+        assert_eq!(fleet("shop/main").unwrap().to_string(), "shop/main");
+        for odd in ["", "main", "/main", "shop/", "a/b/c"] {
+            assert!(fleet(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn operators_are_asked_for_a_fleet() {
+        let parse = |more: &[&str]| Args::try_parse_from([&["sluice-proxy"], more].concat());
+        assert!(parse(&["--operator", "https://ops"]).is_err());
+        assert!(parse(&["--operator", "https://ops", "--fleet", "shop/main"]).is_ok());
+        assert!(parse(&["--operator", "http://ops", "--fleet", "shop/main"]).is_err(), "plain");
     }
 
     #[test]

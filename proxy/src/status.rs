@@ -1,5 +1,8 @@
 //! What the node says of itself, put together from its parts.
 
+mod identity;
+mod told;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::document::Stream as Spec;
@@ -9,11 +12,15 @@ use crate::admit::{Budget, Gate};
 use crate::catalog::{Catalog, Current, Stream};
 use crate::config::ConfigState;
 use crate::counters::StreamCounters;
+use crate::heartbeat::HeartbeatCounts;
 use crate::intake::NodeCounters;
 use crate::lifecycle::Lifecycle;
+use crate::load::{Filling, Load, Part};
 use crate::sink::{Sink, SinkSet};
 use crate::telemetry::Tracing;
 use crate::telemetry::refusals::Answered;
+
+pub use identity::Identity;
 
 /// The running sinks, seen from outside their owner.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +43,10 @@ impl SinkView {
 /// The parts of a node that tell about it.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// Who it is.
+    pub identity: Identity,
+    /// How full it is.
+    pub load: Load,
     /// The catalog in effect.
     pub catalog: Current,
     /// The budget of bytes in flight.
@@ -50,6 +61,8 @@ pub struct Node {
     pub counters: Arc<NodeCounters>,
     /// Where the node is in its life.
     pub lifecycle: Lifecycle,
+    /// What became of its heartbeats.
+    pub heartbeats: Arc<HeartbeatCounts>,
     /// Where spans go.
     pub traces: Tracing,
 }
@@ -70,13 +83,18 @@ impl Node {
     /// The answer of `GET /status`.
     #[must_use]
     pub fn status(&self) -> NodeStatus {
-        let catalog = self.catalog.load();
+        let (catalog, measured) = (self.catalog.load(), self.load.now());
         NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            uid: self.identity.uid.to_string(),
+            started: self.identity.started,
+            load: measured.load,
+            band: measured.band,
             state: self.state(),
             fleet: catalog.as_ref().map(|catalog| catalog.fleet.clone()),
             revision: catalog.as_ref().map_or(0, |catalog| catalog.revision),
             config_error: self.config.error(),
+            config_source: self.config.source(),
             inflight_bytes: self.budget.used(),
             connections: u64::from(self.gate.open()),
             sinks: self.sink_statuses(),
@@ -108,6 +126,23 @@ impl Node {
         });
         let of_nobody = self.counters.answers().map(|(code, count)| (None, code, count));
         of_streams.chain(of_nobody).collect()
+    }
+
+    /// How full its own limits are.
+    #[must_use]
+    pub fn filling(&self) -> Filling {
+        let queue = |(_, sink): (String, Sink)| match sink {
+            Sink::Kafka(connection) => connection.queue(),
+            Sink::File(_) => None,
+        };
+        let queues = self.sinks.sinks().into_iter().filter_map(queue);
+        let queues = queues.map(|(used, limit)| Part { used, limit });
+        Filling {
+            ready: self.state() == NodeState::Ready,
+            bytes: Part { used: self.budget.used(), limit: self.budget.limit() },
+            queue: queues.max_by(Part::compare),
+            connections: Part { used: u64::from(self.gate.open()), limit: u64::from(self.gate.limit()) },
+        }
     }
 
     fn sink_statuses(&self) -> Vec<SinkStatus> {

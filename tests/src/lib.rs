@@ -10,6 +10,7 @@
 //! | [`relay`] | a relay before Kafka that swallows, delays and breaks what passes |
 //! | [`proxy`], [`dev`] | `sluice-proxy` and `sluice dev` as children |
 //! | [`collector`] | an OTLP collector |
+//! | [`operator`], [`ear`] | an operator that tells a configuration over long polling, and one that hears heartbeats |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
 //! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
@@ -30,6 +31,7 @@ pub mod cluster;
 pub mod collector;
 pub mod dev;
 pub mod document;
+pub mod ear;
 pub mod formats;
 pub mod history;
 pub mod http;
@@ -40,6 +42,7 @@ pub mod log;
 pub mod markdown;
 pub mod mount;
 pub mod native;
+pub mod operator;
 pub mod paths;
 pub mod ports;
 pub mod process;

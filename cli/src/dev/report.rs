@@ -53,10 +53,15 @@ mod tests {
         };
         NodeStatus {
             version: String::new(),
+            uid: String::new(),
+            started: 0,
+            load: 0,
+            band: 0,
             state: NodeState::Ready,
             fleet: None,
             revision: 1,
             config_error: None,
+            config_source: None,
             inflight_bytes: 0,
             connections: 0,
             sinks: Vec::new(),

@@ -24,6 +24,18 @@ pub struct Announcement {
 pub struct NodeStatus {
     /// The proxy's version.
     pub version: String,
+    /// Who it is, as its heartbeats say; empty from a proxy that has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// When the process started, in milliseconds since 1970; 0 from a proxy that doesn't tell.
+    #[serde(default)]
+    pub started: u64,
+    /// Its load, as its heartbeats say.
+    #[serde(default)]
+    pub load: u8,
+    /// Lower edge of its load's band, as its heartbeats say.
+    #[serde(default)]
+    pub band: u8,
     /// Where the node is in its life.
     pub state: NodeState,
     /// Whose configuration it runs; absent before the first.
@@ -32,6 +44,9 @@ pub struct NodeStatus {
     pub revision: u64,
     /// Why the newest configuration is not in effect; absent when it is.
     pub config_error: Option<String>,
+    /// Where the configuration in effect came from; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_source: Option<ConfigSource>,
     /// Bytes charged to the node's budget now.
     pub inflight_bytes: u64,
     /// Open connections of producers.
@@ -40,6 +55,21 @@ pub struct NodeStatus {
     pub sinks: Vec<SinkStatus>,
     /// The streams of the configuration in effect.
     pub streams: Vec<StreamStatus>,
+}
+
+/// Where a node's configuration came from. A reader takes a name it does not know for [`ConfigSource::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConfigSource {
+    /// What is mounted.
+    Mounted,
+    /// An operator told it.
+    Operator,
+    /// The node kept it from before its start.
+    Copy,
+    /// Anything else.
+    #[serde(other)]
+    Other,
 }
 
 /// Where a node is in its life.
@@ -216,6 +246,14 @@ mod tests {
             assert_eq!(serde_json::from_value::<NotReady>(name.into()).unwrap(), reason);
         }
         assert_eq!(serde_json::from_str::<NotReady>("\"FromTheFuture\"").unwrap(), NotReady::Other);
+    }
+
+    #[test]
+    fn a_status_of_a_proxy_without_load_is_read() {
+        let old = serde_json::json!({"version": "0.1.0", "state": "ready", "fleet": null, "revision": 1,
+            "configError": null, "inflightBytes": 0, "connections": 0, "sinks": [], "streams": []});
+        let status: NodeStatus = serde_json::from_value(old).unwrap();
+        assert_eq!((status.uid.as_str(), status.started, status.load, status.band), ("", 0, 0, 0));
     }
 
     #[test]

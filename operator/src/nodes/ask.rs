@@ -64,6 +64,7 @@ fn parse(body: &[u8]) -> serde_json::Result<NodeStatus> {
     let mut status: NodeStatus = serde_json::from_slice(body)?;
     status.inflight_bytes = 0;
     status.connections = 0;
+    (status.load, status.band) = (0, 0);
     for stream in &mut status.streams {
         stream.counts = StreamCounts::default();
     }

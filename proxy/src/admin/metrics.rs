@@ -8,17 +8,25 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 
 use crate::catalog::Stream;
 use crate::counters::{Count, StreamCounters, Tally};
+use crate::load::Component;
 use crate::sink::Sink;
 use crate::status::Node;
 
 /// The node's numbers as text.
 pub(super) fn text(node: &Node) -> prometheus::Result<String> {
-    let families: Vec<_> =
-        [of_node(node), of_connections(node), of_spans(node), of_sinks(node), of_streams(node)]
-            .into_iter()
-            .flatten()
-            .filter(|family| !family.get_metric().is_empty())
-            .collect();
+    let families: Vec<_> = [
+        of_node(node),
+        of_load(node),
+        of_polls(node),
+        of_connections(node),
+        of_spans(node),
+        of_sinks(node),
+        of_streams(node),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|family| !family.get_metric().is_empty())
+    .collect();
     TextEncoder::new().encode_to_string(&families)
 }
 
@@ -52,6 +60,71 @@ fn of_node(node: &Node) -> Vec<MetricFamily> {
             one(node.budget.used()),
         ),
         gauge("sluice_inflight_limit_bytes", "The limit on sluice_inflight_bytes.", one(node.budget.limit())),
+    ]
+}
+
+fn of_load(node: &Node) -> Vec<MetricFamily> {
+    let (measured, identity) = (node.load.now(), &node.identity);
+    let component = |(component, percent): (Component, Option<f64>)| {
+        Some(real(vec![label("component", component.name())], percent?))
+    };
+    let counts = &node.heartbeats;
+    let heartbeats = [("taken", &counts.taken), ("refused", &counts.refused), ("failed", &counts.failed)];
+    let components = Component::ALL.into_iter().zip(measured.components).filter_map(component);
+    vec![
+        gauge(
+            "sluice_node_info",
+            "Whose numbers these are; the uid that its heartbeats tell.",
+            vec![value(vec![label("uid", &identity.uid)], 1)],
+        ),
+        gauge(
+            "sluice_start_time_seconds",
+            "When the process started, in seconds since 1970.",
+            vec![real(Vec::new(), identity.started as f64 / 1_000.0)],
+        ),
+        gauge(
+            "sluice_load",
+            "How full the node is, 0 to 200: the largest of its components; 100 is full.",
+            one(u64::from(measured.load)),
+        ),
+        gauge(
+            "sluice_load_band",
+            "The band of sluice_load that the node announces, its lower edge.",
+            one(u64::from(measured.band)),
+        ),
+        gauge(
+            "sluice_load_component",
+            "What sluice_load is the largest of, smoothed over 10 s; 100 is full.",
+            components.collect(),
+        ),
+        counter(
+            "sluice_heartbeats_total",
+            "Heartbeats to operators, by what became of them.",
+            heartbeats.map(|(result, count)| value(vec![label("result", result)], count.get())).to_vec(),
+        ),
+    ]
+}
+
+fn of_polls(node: &Node) -> Vec<MetricFamily> {
+    let polls = &node.config.polls;
+    let results = [
+        ("changed", &polls.changed),
+        ("unchanged", &polls.unchanged),
+        ("refused", &polls.refused),
+        ("failed", &polls.failed),
+    ];
+    let results = results.map(|(result, count)| value(vec![label("result", result)], count.get()));
+    vec![
+        counter(
+            "sluice_config_polls_total",
+            "Times an operator was asked for changes, by result.",
+            results.to_vec(),
+        ),
+        gauge(
+            "sluice_config_poll_failing",
+            "1 while operators can't be asked; the configuration in effect stays.",
+            one(u64::from(polls.is_failing())),
+        ),
     ]
 }
 
@@ -190,7 +263,11 @@ fn one(number: u64) -> Vec<Metric> {
 /// A number with its labels; the family's type decides which of the two it is read as.
 fn value(labels: Vec<LabelPair>, number: u64) -> Metric {
     // Prometheus' numbers are floating point; counts stay exact up to 2^53.
-    let number = number as f64;
+    real(labels, number as f64)
+}
+
+/// The same for what is no whole number.
+fn real(labels: Vec<LabelPair>, number: f64) -> Metric {
     let mut metric = Metric::from_label(labels);
     let (mut counter, mut gauge) = (Counter::default(), Gauge::default());
     counter.set_value(number);

@@ -39,6 +39,12 @@ impl Gate {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
+    /// The limit.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     /// Connections open now, those being refused included.
     #[must_use]
     pub fn open(&self) -> u32 {

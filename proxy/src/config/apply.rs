@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sluice_wire::document::{Document, SinkKind};
+use sluice_wire::status::ConfigSource;
 
+use super::poll::PollCounts;
 use crate::admit::{Budget, Gate};
 use crate::catalog::{Catalog, Current};
 use crate::secrets::Secrets;
@@ -18,6 +20,9 @@ pub struct ConfigState {
     waiting: Mutex<Option<String>>,
     refused: AtomicU64,
     applied: AtomicU64,
+    source: Mutex<Option<ConfigSource>>,
+    /// What became of asking operators.
+    pub polls: PollCounts,
 }
 
 impl ConfigState {
@@ -39,6 +44,16 @@ impl ConfigState {
     #[must_use]
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Relaxed)
+    }
+
+    /// Where the configuration in effect came from.
+    #[must_use]
+    pub fn source(&self) -> Option<ConfigSource> {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_source(&self, source: ConfigSource) {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
     }
 
     fn set_error(&self, error: Option<String>) {

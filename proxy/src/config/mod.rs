@@ -3,11 +3,18 @@
 
 mod apply;
 mod check;
+mod copy;
+mod effect;
 mod parts;
 mod patience;
+mod poll;
 mod source;
+mod turns;
 mod watch;
 
 pub use apply::{Applier, ConfigState};
 pub use check::{Problem, check};
-pub use watch::{Watcher, read};
+pub use copy::Keeper;
+pub use effect::Exchange;
+pub use poll::{PollCounts, Poller};
+pub use watch::{Places, Watcher, read};

@@ -1,161 +1,103 @@
-//! Looks at the configuration and the Secrets again and again, and applies what changed. Content decides,
-//! not times: a ConfigMap's swap of links and an editor's rename look alike.
+//! Looks at the configuration and the Secrets again and again, and passes on what is there, beside what operators
+//! bring. Content decides, not times: a ConfigMap's swap of links and an editor's rename look alike.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sluice_wire::document::Document;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Applier;
 use super::check::{Problem, check};
-use super::patience::Patience;
-use super::source::{Content, Source, Trouble, Whole};
+use super::copy;
+use super::effect::{Effect, Exchange, Offer};
+use super::parts::Set;
+use super::source::{Source, Whole};
+use super::turns::{Found, Turns};
+use crate::args::FleetName;
 use crate::secrets::Secrets;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Between two attempts at sinks that could not be started for a reason that may pass by itself.
-const RETRY: Duration = Duration::from_secs(30);
 
-/// Watches one configuration and one directory of Secrets.
+/// Where configurations are looked for.
 #[derive(Clone, Debug)]
-pub struct Watcher {
+pub struct Places {
     /// The document's file, or the directory of its parts.
     pub config: PathBuf,
     /// The Secrets' directory.
     pub secrets: PathBuf,
+    /// The directory with the last good copy.
+    pub state: Option<PathBuf>,
+    /// The fleet whose copy it must be.
+    pub fleet: Option<FleetName>,
 }
 
-/// What was found at one look.
-#[derive(PartialEq, Eq)]
-struct Found {
-    content: Content,
-    secrets: Secrets,
-}
-
-/// What is remembered from look to look.
-struct Turns {
-    applier: Applier,
-    last: Option<Found>,
-    /// The document in effect, as it was found: other Secrets are put into effect with it.
-    good: Option<Arc<Whole>>,
-    patience: Patience,
-    /// When a document or Secrets were last tried.
-    tried: Instant,
+/// Watches one configuration and one directory of Secrets, and takes what operators bring.
+#[derive(Debug)]
+pub struct Watcher {
+    places: Places,
+    offers: mpsc::Receiver<Offer>,
+    effect: watch::Sender<Option<Effect>>,
 }
 
 impl Watcher {
+    /// A watcher, and the way to bring it documents.
+    #[must_use]
+    pub fn new(places: Places) -> (Self, Exchange) {
+        // One at a time: whoever brings one waits for what becomes of it.
+        let (sender, offers) = mpsc::channel(1);
+        let (effect, effects) = watch::channel(None);
+        (Self { places, offers, effect }, Exchange { offers: sender, effects })
+    }
+
     /// Applies what is there now and every change, until `stop`.
-    pub async fn run(self, applier: Applier, stop: CancellationToken) -> Applier {
-        let (patience, tried) = (Patience::default(), Instant::now());
-        let mut turns = Turns { applier, last: None, good: None, patience, tried };
-        let mut source = None;
+    pub async fn run(mut self, applier: Applier, stop: CancellationToken) -> Applier {
+        let mut turns = Turns::new(applier, self.effect);
         let mut tick = tokio::time::interval(INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut source, mut begun) = (None, false);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return turns.applier,
                 _ = tick.tick() => {}
+                Some(offer) = self.offers.recv(), if begun => {
+                    let verdict = turns.offer(offer.set).await;
+                    // Nobody may wait for it any more.
+                    let _ = offer.verdict.send(verdict);
+                    continue;
+                }
             }
-            let mut looking = source.take().unwrap_or_else(|| Source::new(&self.config));
-            let secrets = self.secrets.clone();
+            let mut looking = source.take().unwrap_or_else(|| Source::new(&self.places.config));
+            let secrets = self.places.secrets.clone();
             let look = tokio::task::spawn_blocking(move || {
                 let found = Found { content: looking.look(), secrets: Secrets::read(&secrets) };
                 (looking, found)
             });
             let Ok((looked, found)) = look.await else { continue };
             source = Some(looked);
-            turns.take(found).await;
+            if begun {
+                turns.take(found).await;
+            } else {
+                turns.begin(found, last_good(&self.places).await).await;
+                begun = true;
+            }
         }
     }
 }
 
-impl Turns {
-    async fn take(&mut self, found: Found) {
-        let new_content = self.last.as_ref().is_none_or(|last| last.content != found.content);
-        let new_secrets = self.last.as_ref().is_none_or(|last| last.secrets != found.secrets);
-        self.wait(&found.content);
-        if new_content || new_secrets {
-            self.tried = Instant::now();
-            // For a document that is in effect the Secrets alone are news.
-            let tried = found.content.whole.as_ref().filter(|_| new_content || !self.is_in_effect(&found));
-            let applied = match tried {
-                Some(whole) => self.apply(whole, &found.secrets).await,
-                None => false,
-            };
-            if let (true, Some(Trouble::Refused(error))) = (new_content, &found.content.trouble) {
-                self.applier.refuse(error);
-            }
-            if new_secrets && !applied {
-                self.renew(&found.secrets).await;
-            }
-        } else if self.tried.elapsed() >= RETRY && self.applier.sinks.may_start_later() {
-            self.tried = Instant::now();
-            self.renew(&found.secrets).await;
-        }
-        self.last = Some(found);
-    }
-
-    fn is_in_effect(&self, found: &Found) -> bool {
-        self.good.is_some() && self.good == found.content.whole
-    }
-
-    /// Tells what is waited for once it has taken long, or at once while nothing is in effect.
-    fn wait(&mut self, content: &Content) {
-        let waiting = match &content.trouble {
-            Some(Trouble::Waiting(waiting)) => {
-                let newer = |(fleet, revision): &(String, u64)| self.applier.wants(fleet, *revision);
-                Some(waiting).filter(|waiting| waiting.newest.as_ref().is_none_or(newer))
-            }
-            _ => None,
-        };
-        let in_effect = self.good.is_some() || content.whole.is_some();
-        let Some(waiting) = waiting else {
-            self.patience.restore();
-            return self.applier.wait_for(None);
-        };
-        if !self.patience.has_begun() {
-            tracing::debug!(reason = waiting.message, "a configuration is not whole yet");
-        }
-        let told = self.patience.is_over(Instant::now(), in_effect);
-        self.applier.wait_for(told.then_some(&*waiting.message));
-    }
-
-    /// Puts a document into effect; true where it is in effect then.
-    async fn apply(&mut self, whole: &Arc<Whole>, secrets: &Secrets) -> bool {
-        // A mount may lag behind, and one node's behind another's: what is older is no error there.
-        if whole.claim().is_some_and(|(fleet, revision)| self.applier.is_outdated(fleet, revision)) {
-            tracing::debug!(?whole, "an older configuration is ignored");
-            self.applier.is_newest();
-            return false;
-        }
-        let applied = match read_apart(whole).await {
-            Ok(document) => self.applier.apply(&document, secrets),
-            Err(error) => {
-                self.applier.refuse(&error);
-                false
-            }
-        };
-        if applied {
-            self.good = Some(Arc::clone(whole));
-        }
-        applied
-    }
-
-    /// Puts other Secrets into effect with the document that is.
-    async fn renew(&mut self, secrets: &Secrets) {
-        let Some(good) = &self.good else { return };
-        match read_apart(good).await {
-            Ok(document) => self.applier.renew(&document, secrets),
-            Err(error) => self.applier.refuse(&error),
-        }
-    }
+/// The last good copy, where there is one that can be used.
+async fn last_good(places: &Places) -> Option<Set> {
+    let (directory, fleet) = (places.state.clone()?, places.fleet.clone());
+    let read = tokio::task::spawn_blocking(move || copy::read(&directory, fleet.as_ref())).await;
+    let read = read.unwrap_or_else(|error| Err(error.to_string()));
+    read.inspect_err(|error| tracing::warn!(error, "the last good configuration is ignored")).ok().flatten()
 }
 
 /// Reads and checks a document on a thread of its own, because a large one takes a while.
-async fn read_apart(whole: &Arc<Whole>) -> Result<Document, String> {
+pub(super) async fn read_apart(whole: &Arc<Whole>) -> Result<Document, String> {
     let whole = Arc::clone(whole);
     let read = tokio::task::spawn_blocking(move || read_whole(&whole)).await;
     read.unwrap_or_else(|error| Err(error.to_string()))

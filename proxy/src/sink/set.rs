@@ -134,13 +134,15 @@ impl SinkSet {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::sync::Arc;
 
     use sluice_wire::document::FileSink;
     use sluice_wire::status::NotReady;
 
-    use super::super::file;
+    use super::super::{Delivery, Envelope, MESSAGE_OVERHEAD, Message, Meta, Outlet, file};
     use super::*;
+    use crate::admit::Budget;
 
     const CAPACITY: kafka::Capacity = kafka::Capacity { inflight_bytes: 1 << 20, longest_body: 1 << 10 };
 
@@ -222,6 +224,42 @@ mod tests {
         }
         let status = set.get("new").unwrap().status("new");
         assert_eq!((status.ready, status.reason), (false, Some(NotReady::SecretUnusable)));
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn records_on_their_way_are_in_the_queue_of_their_connection() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("login")], &login("a"), CAPACITY);
+        let connection = connection(&set);
+        let limit = CAPACITY.inflight_bytes / MESSAGE_OVERHEAD + 1_024;
+        // What librdkafka has to tell its owner counts too, which is a few at most.
+        let (idle, most) = connection.queue().unwrap();
+        assert!(idle < 50 && most == limit, "{idle} of {most}");
+        connection.want(BTreeMap::from([("t".to_owned(), kafka::Wanted::default())]));
+        let outlet = Outlet::Kafka(connection.outlet("t").unwrap());
+        let (delivery, _verdict) = Delivery::new(50, 50, Arc::default(), Budget::new(0).open());
+        let meta = Meta {
+            received: 0,
+            client: "",
+            node: "",
+            audit_version: None,
+            envelope: Envelope::Raw,
+            passed: &[],
+        };
+        let value = Cow::Borrowed(&b"x"[..]);
+        let message = Message { key: None, value, event_time: 0, headers: Vec::new(), records: 1 };
+        outlet.submit(outlet.admit().unwrap(), outlet.prepare(&meta, vec![message; 50]), &delivery);
+        let used = connection.queue().unwrap().0;
+        assert!((50..100).contains(&used), "{used}");
+        set.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_nothing_has_no_queue() {
+        let mut set = SinkSet::default();
+        let _ = set.update(&[kafka("none")], &Secrets::default(), CAPACITY);
+        assert_eq!(connection(&set).queue(), None);
         set.shutdown().await;
     }
 

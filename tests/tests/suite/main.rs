@@ -26,6 +26,8 @@ mod framing;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod heartbeat;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod java;
@@ -45,6 +47,8 @@ mod native;
 mod outputs;
 #[cfg(test)]
 mod overload;
+#[cfg(test)]
+mod polled;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use sluice_wire::parts::{MAX_HEADER, MAX_PART, MAX_PARTS, file_name};
 
 use super::source::{Content, Trouble, Waiting, Whole};
-pub(super) use set::Set;
 use set::{Assembled, Missing, assemble};
+pub(super) use set::{Set, digest};
 
 /// The longest file read, in bytes: header, line end and body.
 const MAX_FILE: u64 = (MAX_HEADER + 1 + MAX_PART) as u64;

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use sluice_wire::parts::{MAX_DOCUMENT, MAX_HEADER, MAX_PART, MAX_PARTS, PartHeader, WINDOW_LOG, file_name};
 
+/// How hard zstd tries. Its window is 2 MiB at this level, below what readers allow.
+const LEVEL: i32 = 3;
+
 /// A document as complete, verified parts held it.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::config) struct Set {
@@ -36,6 +39,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { revision, index, count, .. } = self;
         write!(f, "waiting for part {} of {count} of revision {revision}", index + 1)
+    }
+}
+
+impl fmt::Debug for Set {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Set").field(&self.fleet).field(&self.revision).finish()
     }
 }
 
@@ -126,7 +135,8 @@ fn read_part(index: usize, bytes: &[u8]) -> Result<Part<'_>, String> {
     Ok(Part { header, body })
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// SHA-256 in hexadecimal digits.
+pub(in crate::config) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
@@ -135,6 +145,25 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Set {
+    /// A document, compressed as parts are.
+    ///
+    /// # Errors
+    /// Words that say why it can't be.
+    pub(in crate::config) fn pack(fleet: String, revision: u64, text: &[u8]) -> Result<Self, String> {
+        let compressed = zstd::bulk::compress(text, LEVEL).map_err(|error| error.to_string())?;
+        Ok(Self { fleet, revision, compressed })
+    }
+
+    /// What [`Self::compressed`] gave.
+    pub(in crate::config) fn of(fleet: String, revision: u64, compressed: Vec<u8>) -> Self {
+        Self { fleet, revision, compressed }
+    }
+
+    /// The document, compressed.
+    pub(in crate::config) fn compressed(&self) -> &[u8] {
+        &self.compressed
+    }
+
     /// The document as JSON.
     ///
     /// # Errors

@@ -306,7 +306,7 @@ mod tests {
         let wanted = |name: &&str| ((*name).to_owned(), Wanted { create: None, longest_body: 1 });
         shared.topics.want(topics.iter().map(wanted).collect(), None);
         shared.suspect(NotReady::SinkUnreachable, "nothing answers");
-        let control = Arc::new(Control::new(BATCH_BYTES));
+        let control = Arc::new(Control::new(BATCH_BYTES, 0));
         control.lane(Place::Main).batch.store(control.batch_of(Place::Main), Ordering::Relaxed);
         Checker::new(shared, control, config, CancellationToken::new())
     }

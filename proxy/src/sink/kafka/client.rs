@@ -80,6 +80,12 @@ pub(super) fn request_timeout(sink: &KafkaSink) -> Duration {
     Duration::from_millis(REQUEST_TIMEOUT_MS.min(sink.delivery_timeout_ms / REQUEST_TIMEOUT_PART).max(1))
 }
 
+/// How many records a producer's queue holds at most. Every record is charged at least `MESSAGE_OVERHEAD`, so this lies
+/// above what the budget admits and the queue never fills.
+pub(super) fn queue_records(capacity: Capacity) -> u64 {
+    (capacity.inflight_bytes / crate::sink::MESSAGE_OVERHEAD + 1_024).min(10_000_000)
+}
+
 /// The producer's properties on top of [`connect`]'s. `batch_bytes` bounds a batch of several records.
 pub(super) fn producer(
     mut config: ClientConfig,
@@ -88,9 +94,7 @@ pub(super) fn producer(
     batch_bytes: usize,
 ) -> ClientConfig {
     let timeout = sink.delivery_timeout_ms;
-    // Every record is charged at least `MESSAGE_OVERHEAD`, so these bounds lie above what the budget
-    // admits and the queue never fills.
-    let records = capacity.inflight_bytes / crate::sink::MESSAGE_OVERHEAD + 1_024;
+    // Above what the budget admits too.
     let kbytes = (capacity.inflight_bytes / 1_024 + RECORD_ROOM).min(2_097_151);
     let longest = (capacity.longest_body + RECORD_ROOM).clamp(1_000, 1_000_000_000);
     if !sink.properties.contains_key("linger.ms") {
@@ -106,7 +110,7 @@ pub(super) fn producer(
         .set("batch.size", batch_bytes.to_string())
         .set("sticky.partitioning.linger.ms", "10")
         .set("retry.backoff.ms", RETRY_BACKOFF.as_millis().to_string())
-        .set("queue.buffering.max.messages", records.min(10_000_000).to_string())
+        .set("queue.buffering.max.messages", queue_records(capacity).to_string())
         .set("queue.buffering.max.kbytes", kbytes.to_string());
     config
 }

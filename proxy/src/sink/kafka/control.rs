@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
-use rdkafka::producer::BaseProducer;
+use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::context::Context;
 
@@ -82,10 +82,12 @@ pub(super) struct Control {
     /// Fatal errors since the start.
     pub(super) fatal_errors: AtomicU64,
     replaced: [AtomicU64; Reason::ALL.len()],
+    /// How many records a producer's queue holds at most.
+    queue_limit: u64,
 }
 
 impl Control {
-    pub(super) fn new(smallest: usize) -> Self {
+    pub(super) fn new(smallest: usize, queue_limit: u64) -> Self {
         Self {
             main: Lane::default(),
             quarantine: Lane::default(),
@@ -94,6 +96,7 @@ impl Control {
             smallest: AtomicUsize::new(smallest),
             fatal_errors: AtomicU64::new(0),
             replaced: Default::default(),
+            queue_limit,
         }
     }
 
@@ -102,6 +105,13 @@ impl Control {
             Place::Main => &self.main,
             Place::Quarantine => &self.quarantine,
         }
+    }
+
+    /// Records in the fuller of the two producers' queues, on their way included, and how many it holds at most.
+    pub(super) fn queue(&self) -> Option<(u64, u64)> {
+        let held = |lane: &Lane| lane.producer.load().as_ref().map(|producer| producer.in_flight_count());
+        let used = [&self.main, &self.quarantine].into_iter().filter_map(held).max()?;
+        Some((u64::try_from(used).unwrap_or_default(), self.queue_limit))
     }
 
     /// Sets the smallest bound of a topic, in bytes.

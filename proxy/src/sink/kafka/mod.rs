@@ -132,7 +132,7 @@ impl Connection {
         let smallest = like.map_or(BATCH_BYTES, |like| like.control.smallest());
         let flush = Duration::from_millis(sink.delivery_timeout_ms);
         let shared = Arc::new(Shared::new(name, sink.sasl.as_ref(), flush));
-        let control = Arc::new(Control::new(smallest));
+        let control = Arc::new(Control::new(smallest, client::queue_records(capacity)));
         let (base, spec) = (config.clone(), sink.clone());
         let driver = Driver {
             place: Place::Main,
@@ -164,7 +164,7 @@ impl Connection {
     pub fn broken(name: &str, why: &StartError) -> (Arc<Self>, Tasks) {
         let shared = Arc::new(Shared::new(name, None, Duration::ZERO));
         shared.set_trouble(why.reason(), &why.to_string());
-        let control = Arc::new(Control::new(BATCH_BYTES));
+        let control = Arc::new(Control::new(BATCH_BYTES, 0));
         let connection = Self { shared, control, stop: CancellationToken::new(), like: None };
         (Arc::new(connection), Tasks::default())
     }
@@ -214,6 +214,13 @@ impl Connection {
     /// How often its producers were replaced, by reason.
     pub fn replaced(&self) -> impl Iterator<Item = (Reason, u64)> {
         self.control.replaced()
+    }
+
+    /// Records in the fuller of its producers' queues, on their way included, and how many that holds at most; `None`
+    /// where it takes none.
+    #[must_use]
+    pub fn queue(&self) -> Option<(u64, u64)> {
+        self.control.queue()
     }
 
     /// No more records come: deliver what is held within the delivery timeout, then take the rest back.
