@@ -18,7 +18,6 @@ use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
-use crate::registry::http::Manager;
 use crate::registry::{self, Ends};
 use crate::telemetry::Metrics;
 use crate::watch::cluster;
@@ -71,7 +70,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port, and of discovery and long polling.
+/// Listeners of the admin port and of long polling.
 type Sockets = (TcpListener, TcpListener);
 
 /// The API server's minor version; the oldest supported one where it does not say.
@@ -129,12 +128,12 @@ impl Running {
         let (registry, keeper) = registry::start(ends, running.stop_rest.clone());
         running.rest.spawn(keeper);
         let complete = watch::Sender::new(false);
-        let manager = Manager::new(registry.clone(), metrics.clone());
         let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
         let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-        let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), manager };
+        let roll = registry.roll();
+        let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), registry };
         let polled = poll::start(args.polling(), &client, poll, ties, &writes, &rest);
-        let completes = vec![complete.subscribe(), warmed, polled];
+        let completes = vec![complete.subscribe(), warmed, polled.complete];
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
@@ -147,7 +146,7 @@ impl Running {
             metrics,
             complete,
             directory,
-            roll: registry.roll(),
+            roll,
             write_rate: args.write_rate,
         };
         running.writes.spawn(reconciler.run(running.stop_writes.clone()));

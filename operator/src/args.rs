@@ -118,7 +118,8 @@ mod tests {
     fn what_is_polled_is_named_by_what_clients_send() {
         let args =
             |more: &[&str]| Args::try_parse_from([&["sluice-operator", "--proxy-image", "x"], more].concat());
-        assert!(args(&[]).unwrap().polling().namespaces.is_empty());
+        let nothing = args(&[]).unwrap().polling();
+        assert!(nothing.namespaces.is_empty() && nothing.login.is_none());
         let given = ["--poll-namespace", "=demo", "--poll-namespace", "a=b=c", "--poll-login-secret", "s"];
         let settings = args(&given).unwrap().polling();
         let named = |id: &str, namespace: &str| (id.to_owned(), namespace.to_owned());

@@ -1,16 +1,13 @@
-//! What is served, by space and group: content, digest and the time that clients compare.
+//! What is served, by space and group: labelled ConfigMaps' content, and fleets' editions.
 //! It holds no clock and no waiter, and it makes no time of its own: each comes with a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use md5::{Digest, Md5};
+use super::content::NOTHING;
+pub use super::content::{Content, Served};
+use super::edition::Edition;
 
-use crate::hex;
-
-/// What a group without content is served as, and the MD5 of that.
-const NOTHING: (&[u8], &str) = (b"[]", "d751713988987e9331980363e24189ce");
 /// Groups of a space whose end is remembered one by one; beyond, all groups are given the newest one's time.
 const MAX_ENDS: usize = 1_024;
 
@@ -25,44 +22,23 @@ impl Space {
         Self(name.into())
     }
 
+    /// A fleet's configuration. No namespace has a slash in its name.
+    #[must_use]
+    pub fn fleet(namespace: &str, name: &str) -> Self {
+        Self(format!("{namespace}/{name}").into())
+    }
+
+    /// All fleets: nothing is served under it, but that they were looked at is waited for like that of any space.
+    #[must_use]
+    pub fn fleets() -> Self {
+        Self("/".into())
+    }
+
     /// Its name in logs.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// A group's content: a JSON array.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    /// As it was written, byte for byte.
-    pub bytes: Bytes,
-    /// The MD5 of those bytes, 32 hexadecimal digits.
-    pub md5: Arc<str>,
-}
-
-impl Content {
-    /// Content with its digest.
-    #[must_use]
-    pub fn new(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self { md5: hex::digits(&Md5::digest(&bytes)).into(), bytes }
-    }
-
-    /// That of a group which has none: an empty array.
-    #[must_use]
-    pub fn nothing() -> Self {
-        Self { bytes: Bytes::from_static(NOTHING.0), md5: NOTHING.1.into() }
-    }
-}
-
-/// What a group is served as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// Its content.
-    pub content: Content,
-    /// Since when it has it, in the numbers of its source; clients apply what has a greater one than theirs.
-    pub last_modify_time: u64,
 }
 
 /// Something that changed in a space.
@@ -88,6 +64,29 @@ pub enum Change {
         /// When.
         at: u64,
     },
+    /// A fleet's configuration; `None`: parts of it are there, and no complete set was seen.
+    Fleet {
+        /// Which space.
+        space: Space,
+        /// The newest that is complete.
+        edition: Option<Arc<Edition>>,
+    },
+    /// A fleet is no more.
+    FleetGone {
+        /// Which space.
+        space: Space,
+    },
+    /// All fleets that there are were told.
+    FleetsListed,
+}
+
+/// Why a fleet is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It may be there: not all is seen yet.
+    NotYet,
+    /// There is none.
+    NoFleet,
 }
 
 /// What a client says it has of a group.
@@ -142,11 +141,19 @@ impl Shelf {
 #[derive(Debug, Default)]
 pub struct Board {
     shelves: BTreeMap<Space, Shelf>,
+    /// Editions with the number of the change that brought each.
+    fleets: BTreeMap<Space, Option<(u64, Arc<Edition>)>>,
+    fleets_listed: bool,
+    /// How many editions there were.
+    editions: u64,
 }
 
+/// Where waiters have to look again: a space, and of it one group or all.
+pub type Place = (Space, Option<String>);
+
 impl Board {
-    /// Takes a change in, and says of which groups waiters have to look again; `None`: of all of the space.
-    pub fn take(&mut self, change: Change) -> (Space, Option<String>) {
+    /// Takes a change in, and says where waiters have to look again.
+    pub fn take(&mut self, change: Change) -> Vec<Place> {
         match change {
             Change::Whole { space, groups, at } => {
                 let shelf = self.shelves.entry(space.clone()).or_default();
@@ -159,7 +166,7 @@ impl Board {
                 shelf.at = at;
                 shelf.ends = 0;
                 shelf.version += 1;
-                (space, None)
+                vec![(space, None)]
             }
             Change::One { space, group, content, at } => {
                 let shelf = self.shelves.entry(space.clone()).or_default();
@@ -174,14 +181,46 @@ impl Board {
                         shelf.forget_ends(at);
                     }
                 }
-                (space, Some(group))
+                vec![(space, Some(group))]
+            }
+            Change::Fleet { space, edition } => self.take_fleet(space, edition),
+            Change::FleetGone { space } => {
+                // What is no more differs from nothing a client has, so nobody has to look.
+                self.fleets.remove(&space);
+                Vec::new()
+            }
+            Change::FleetsListed => {
+                self.fleets_listed = true;
+                Vec::new()
             }
         }
     }
 
+    fn take_fleet(&mut self, space: Space, edition: Option<Arc<Edition>>) -> Vec<Place> {
+        let known = self.fleets.entry(space.clone()).or_default();
+        let Some(edition) = edition else { return Vec::new() };
+        let changed = edition.changed(known.as_ref().map(|(_, edition)| &**edition));
+        self.editions += 1;
+        *known = Some((self.editions, edition));
+        changed.into_iter().map(|group| (space.clone(), Some(group.to_owned()))).collect()
+    }
+
     /// Whether all of these spaces were looked at.
     pub fn holds<'a>(&self, mut spaces: impl Iterator<Item = &'a Space>) -> bool {
-        spaces.all(|space| self.shelves.contains_key(space))
+        let all_fleets = Space::fleets();
+        spaces.all(|space| self.shelves.contains_key(space) || (self.fleets_listed && *space == all_fleets))
+    }
+
+    /// A fleet's edition, and the number of the change that brought it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn edition(&self, space: &Space) -> Result<(u64, Arc<Edition>), Absent> {
+        match self.fleets.get(space) {
+            Some(Some((version, edition))) => Ok((*version, Arc::clone(edition))),
+            None if self.fleets_listed => Err(Absent::NoFleet),
+            _ => Err(Absent::NotYet),
+        }
     }
 
     /// What groups are served as, and the number of the space's last change; `None` while it was not looked at.
@@ -191,12 +230,25 @@ impl Board {
         Some((shelf.version, groups.iter().map(|group| shelf.served(group)).collect()))
     }
 
-    /// The groups of which a client has to be told that they changed.
+    /// The groups of which a client has to be told that they changed. Of a fleet that was shown to it at a higher
+    /// `revision` there are none: this replica is behind.
     #[must_use]
-    pub fn due(&self, space: &Space, claims: &[Claim]) -> BTreeSet<String> {
-        let Some(shelf) = self.shelves.get(space) else { return BTreeSet::new() };
-        claims.iter().filter(|claim| shelf.is_due(claim)).map(|claim| claim.group.clone()).collect()
+    pub fn due(&self, space: &Space, claims: &[Claim], revision: u64) -> BTreeSet<String> {
+        let fleet = self.fleets.get(space).and_then(Option::as_ref);
+        let is_due = |claim: &&Claim| match (self.shelves.get(space), fleet) {
+            (Some(shelf), _) => shelf.is_due(claim),
+            (None, Some((_, edition))) => edition.revision >= revision && is_due(edition, claim),
+            (None, None) => false,
+        };
+        claims.iter().filter(is_due).map(|claim| claim.group.clone()).collect()
     }
+}
+
+/// As that of a shelf; a group that fleets don't have never changes.
+fn is_due(edition: &Edition, claim: &Claim) -> bool {
+    edition.group(&claim.group).is_some_and(|served| {
+        *served.content.md5 != *claim.md5 && served.last_modify_time >= claim.last_modify_time
+    })
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ mod tests {
         let md5 = Content::nothing().md5.to_string();
         let claims =
             ["A", "B"].map(|group| Claim { group: group.to_owned(), md5: md5.clone(), last_modify_time: 1 });
-        let poll = Poll::new(hub, space(), claims.into());
+        let poll = Poll::new(hub, space(), claims);
         let polled = tokio::spawn(poll.answer(Duration::from_secs(60), std::future::pending()));
         sender.send(one("A", "[1]", 2)).await.unwrap();
         tokio::time::sleep(GATHER / 2).await;

@@ -4,20 +4,29 @@
 //! | module | step | takes | gives |
 //! |---|---|---|---|
 //! | [`maps`] | a source: labelled ConfigMaps of opted-in namespaces | lists, events | changes, Events on what is wrong |
+//! | [`fleets`] | a source: the published configuration of all fleets | events | changes |
+//! | [`content`], [`edition`] | what a group has; what a fleet has, and what it had before | bytes, documents | contents, deltas |
 //! | [`feed`] | gathers what changes in one moment | changes | changes at once |
 //! | [`board`] | what is served | changes | contents, and which differ from a client's |
-//! | [`hub`] | who waits | changes | wakes |
+//! | [`state`], [`hub`] | who waits: as a value, and behind a lock | changes | wakes |
 //! | [`wait`] | one long poll | what a client has | names of groups |
+//! | [`whole`] | a fleet's configuration in one piece | an edition | a document |
 //! | [`http`] | the contract | requests | answers |
 
 pub mod board;
+pub mod content;
+pub mod edition;
 pub mod feed;
+pub mod fleets;
 pub mod http;
 pub mod hub;
 pub mod maps;
+pub mod state;
 pub mod wait;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::{Api, Client};
 use tokio::net::TcpListener;
@@ -27,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::Trust;
 use crate::lead::Term;
+use crate::registry::Registry;
 use crate::registry::http::Manager;
 use crate::telemetry::Metrics;
 use board::Space;
@@ -58,8 +68,8 @@ pub struct Ties {
     pub terms: watch::Receiver<Option<Term>>,
     /// What it counts.
     pub metrics: Metrics,
-    /// Answers what clients of InLong ask on the same port.
-    pub manager: Manager,
+    /// Which nodes there are, for clients of InLong that ask on the same port.
+    pub registry: Registry,
 }
 
 /// Tasks of one end, and what ends them.
@@ -80,8 +90,16 @@ impl Tasks<'_> {
     }
 }
 
-/// Serves on `socket`; `writes` are tasks that write to the cluster, `rest` all others. Gives what says when all
-/// namespaces were listed.
+/// What serves.
+#[derive(Debug)]
+pub struct Served {
+    /// Says when all that is served was looked at once.
+    pub complete: watch::Receiver<bool>,
+    /// What answers; another listener may answer from the same.
+    pub routes: Arc<Routes>,
+}
+
+/// Serves on `socket`, a plain listener; `writes` are tasks that write to the cluster, `rest` all others.
 #[must_use]
 pub fn start(
     settings: Settings,
@@ -90,9 +108,11 @@ pub fn start(
     ties: Ties,
     writes: &Tasks<'_>,
     rest: &Tasks<'_>,
-) -> watch::Receiver<bool> {
+) -> Served {
     let hub = Hub::default();
     let (changes, received) = mpsc::channel(QUEUE);
+    let fleets = fleets::watch::Watch::new(changes.clone());
+    rest.spawn(|stop| fleets.run(client.clone(), stop));
     let namespaces: BTreeSet<&String> = settings.namespaces.values().collect();
     let mut faults = Vec::new();
     for namespace in &namespaces {
@@ -105,10 +125,10 @@ pub fn start(
     let teller = Teller::new(client.clone(), &settings.identity, ties.terms, faults);
     writes.spawn(|stop| teller.run(stop));
 
-    // Without a namespace there is nothing to look at.
-    let (complete, completed) = watch::channel(namespaces.is_empty());
-    let wanted = namespaces.iter().map(|namespace| Space::namespace(namespace)).collect();
-    rest.spawn(|stop| feed::run(hub.clone(), received, wanted, complete, stop));
+    let (completes, complete) = watch::channel(false);
+    let opted_in = namespaces.iter().map(|namespace| Space::namespace(namespace));
+    let wanted = opted_in.chain([Space::fleets()]).collect();
+    rest.spawn(|stop| feed::run(hub.clone(), received, wanted, completes, stop));
 
     let logins = settings.login.map(|(namespace, name)| {
         let (sender, logins) = watch::channel(None);
@@ -118,7 +138,10 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let routes = Routes::new(hub, spaces, logins, ties.metrics).with_manager(ties.manager);
-    rest.spawn(|stop| http::serve(socket, Trust::Anyone, routes, settings.limits, stop));
-    completed
+    let manager =
+        Manager::new(ties.registry, ties.metrics.clone()).with_configurations(Arc::new(hub.clone()));
+    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(manager));
+    let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
+    rest.tracker.spawn(serving);
+    Served { complete, routes }
 }

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use md5::{Digest, Md5};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sluice_wire::document::{Document, Group};
 use sluice_wire::parts::{self, MAX_PARTS};
 
+use super::groups;
 use super::parts::{EncodeError, encode};
 use crate::hex;
 use crate::kind::ObjectKind;
@@ -102,19 +101,14 @@ pub fn publication(
     published: &Published<'_>,
     frame: &Frame<'_>,
 ) -> Result<Option<Publication>, EncodeError> {
-    let md5s = digests(&document);
+    let md5s = groups::digests(&document)?;
     let same =
         |(name, md5): (&String, &String)| published.groups.get(name).is_some_and(|group| group.md5 == *md5);
     if published.whole.is_some() && md5s.iter().all(same) {
         return Ok(None);
     }
     let revision = (published.highest.max(frame.told) + 1).max(frame.now_ms);
-    let group = |(name, md5): (String, String)| {
-        let before = published.groups.get(&name).filter(|group| group.md5 == md5);
-        let last_modify_time = before.map_or(revision, |group| group.last_modify_time);
-        (name, Group { md5, last_modify_time })
-    };
-    document.groups = md5s.into_iter().map(group).collect();
+    document.groups = groups::numbered(md5s, &published.groups, revision);
     document.revision = revision;
     let encoded = encode(&document)?;
     let fleet = (document.fleet.namespace.clone(), document.fleet.name.clone());
@@ -132,19 +126,6 @@ pub fn publication(
     let beyond = published.maps.iter().filter(|(index, _)| **index >= count);
     let gone = beyond.map(|(index, child)| (key(&fleet, *index), child.uid.clone())).collect();
     Ok(Some(Publication { fleet, revision, interval: interval(bytes), maps, gone }))
-}
-
-/// Of all that proxies are told, by group as long polling names it.
-fn digests(document: &Document) -> BTreeMap<String, String> {
-    let fleet = (&document.fleet, &document.overload, &document.drain);
-    [("FLEET", md5(&fleet)), ("SINK", md5(&document.sinks)), ("STREAM", md5(&document.streams))]
-        .map(|(name, md5)| (name.to_owned(), md5))
-        .into()
-}
-
-fn md5(data: &impl Serialize) -> String {
-    let bytes = serde_json::to_vec(data).unwrap_or_default();
-    hex::digits(&Md5::digest(bytes))
 }
 
 fn key((namespace, name): &FleetKey, index: usize) -> ChildKey {

@@ -2,6 +2,7 @@
 //! It numbers documents and writes only what changed; what stands in them it does not decide.
 
 pub mod cluster;
+pub mod groups;
 pub mod parts;
 
 use std::collections::BTreeMap;

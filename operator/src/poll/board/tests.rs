@@ -29,7 +29,7 @@ fn served(board: &Board, group: &str) -> (String, u64) {
 
 fn is_due(board: &Board, group: &str, has: &'static str, since: u64) -> bool {
     let claim = Claim { group: group.to_owned(), md5: content(has).md5.to_string(), last_modify_time: since };
-    !board.due(&Space::namespace(SPACE), &[claim]).is_empty()
+    !board.due(&Space::namespace(SPACE), &[claim], 0).is_empty()
 }
 
 #[test]
@@ -115,4 +115,88 @@ fn ends_of_very_many_groups_cost_no_memory_and_hide_no_change() {
     assert_eq!(served(&board, "UNKNOWN"), ("[]".to_owned(), 0));
     assert!(!is_due(&board, "KEPT", "[1]", 1));
     assert!(is_due(&board, "G0", "[2]", 2) && is_due(&board, "G3071", "[2]", at - 1));
+}
+
+mod fleets {
+    use sluice_wire::document::Document;
+
+    use super::*;
+    use crate::poll::fleets::part::tests::{document, number};
+
+    fn space() -> Space {
+        Space::fleet("shop", "edge")
+    }
+
+    fn edition(document: &Document) -> Change {
+        let edition = Edition::read(&serde_json::to_vec(document).unwrap(), None).unwrap();
+        Change::Fleet { space: space(), edition: Some(Arc::new(edition)) }
+    }
+
+    /// One at revision 7, and one at revision 8 with other streams.
+    fn two() -> [Document; 2] {
+        let first = document("u", 7, 3);
+        let mut second = document("u", 8, 2);
+        number(&mut second, &first.groups);
+        [first, second]
+    }
+
+    fn due(board: &Board, has: &Document, revision: u64) -> Vec<String> {
+        let claim = |(group, has): (&String, &sluice_wire::document::Group)| Claim {
+            group: group.clone(),
+            md5: has.md5.clone(),
+            last_modify_time: has.last_modify_time,
+        };
+        let claims: Vec<_> = has.groups.iter().map(claim).collect();
+        board.due(&space(), &claims, revision).into_iter().collect()
+    }
+
+    #[test]
+    fn only_groups_that_changed_are_looked_at_again() {
+        let ([first, second], mut board) = (two(), Board::default());
+        let groups = |places: Vec<Place>| {
+            let group = |(of, group): Place| (of == space()).then_some(group).flatten().unwrap();
+            places.into_iter().map(group).collect::<Vec<_>>()
+        };
+        assert_eq!(groups(board.take(edition(&first))), ["FLEET", "SINK", "STREAM"]);
+        assert_eq!(groups(board.take(edition(&second))), ["STREAM"]);
+        assert_eq!(board.take(Change::FleetGone { space: space() }), []);
+        assert_eq!(groups(board.take(edition(&second))), ["FLEET", "SINK", "STREAM"]);
+    }
+
+    #[test]
+    fn what_differs_is_due_unless_this_replica_is_behind() {
+        let ([first, second], mut board) = (two(), Board::default());
+        assert_eq!(due(&board, &first, 7), [""; 0], "it is not there yet");
+        board.take(edition(&second));
+        assert_eq!(due(&board, &first, 7), ["STREAM"]);
+        assert_eq!(due(&board, &first, 8), ["STREAM"]);
+        assert_eq!(due(&board, &first, 9), [""; 0], "by the revision that the client was shown");
+        assert_eq!(due(&board, &second, 8), [""; 0]);
+        let mut board = Board::default();
+        board.take(edition(&first));
+        assert_eq!(due(&board, &second, 0), [""; 0], "by the times of groups");
+        let mut odd = first;
+        odd.groups.insert("PLUGIN".to_owned(), sluice_wire::document::Group::default());
+        assert_eq!(due(&board, &odd, 0), [""; 0], "a group that fleets don't have");
+    }
+
+    #[test]
+    fn a_fleet_is_absent_for_sure_once_all_were_listed() {
+        let ([first, _], mut board) = (two(), Board::default());
+        assert_eq!(board.edition(&space()), Err(Absent::NotYet));
+        assert!(!board.holds([Space::fleets()].iter()));
+        board.take(Change::FleetsListed);
+        assert!(board.holds([Space::fleets()].iter()) && !board.holds([space()].iter()));
+        assert_eq!(board.edition(&space()), Err(Absent::NoFleet));
+        board.take(Change::Fleet { space: space(), edition: None });
+        assert_eq!(board.edition(&space()), Err(Absent::NotYet));
+        board.take(edition(&first));
+        let (one, _) = board.edition(&space()).unwrap();
+        board.take(Change::Fleet { space: space(), edition: None });
+        assert_eq!(board.edition(&space()).unwrap().0, one, "what was whole stays");
+        board.take(Change::FleetGone { space: space() });
+        assert_eq!(board.edition(&space()), Err(Absent::NoFleet));
+        board.take(edition(&first));
+        assert!(board.edition(&space()).unwrap().0 > one, "no two editions share a number");
+    }
 }

@@ -8,11 +8,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, PRAGMA, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
+use super::callers::Stranger;
 use crate::poll::board::Served;
 
 /// What a request is answered with.
@@ -45,6 +47,12 @@ pub(super) enum Refusal {
     /// The body did not come in time.
     #[error("the body did not come in time")]
     TooSlow,
+    /// The caller did not say who it is, in a way that can be believed.
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
+    /// The caller has no right to what it asks for.
+    #[error("{0}")]
+    Forbidden(String),
     /// Name or password are wrong.
     #[error("userName or password is wrong")]
     WrongLogin,
@@ -69,7 +77,8 @@ impl Refusal {
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::WrongLogin | Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::WrongLogin | Self::NoToken | Self::Stranger(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotYet(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -82,6 +91,7 @@ impl Refusal {
         let headers = answer.headers_mut();
         match self {
             Self::Method(method) => drop(headers.insert(ALLOW, HeaderValue::from_static(method))),
+            Self::Stranger(_) => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
             Self::NotYet(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => {}
         }
@@ -99,8 +109,8 @@ pub(super) fn changed(groups: &BTreeSet<String>) -> Answer {
     success("success", &json!(groups))
 }
 
-/// The answer of fetch, whose body is made already.
-pub(super) fn fetched(body: Bytes, gzip: bool) -> Answer {
+/// An answer whose body is made already.
+pub(super) fn prepared(body: Bytes, gzip: bool) -> Answer {
     let mut answer = response(StatusCode::OK, body);
     let headers = answer.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));

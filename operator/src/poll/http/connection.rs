@@ -2,6 +2,7 @@
 //! Its requests are answered one after another; when the listener stops it ends with the answer on its way.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use sluice_admin::watched::{Activity, Watched, in_time};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Routes;
-use crate::caller::Caller;
+use super::{Callers, Routes};
 
 /// Headers of a request, at most.
 const MAX_HEADERS: usize = 64;
@@ -26,16 +26,28 @@ const MAX_HEAD: usize = 16 << 10;
 /// How long the last answer may be on its way once the listener stops.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 
-pub(super) async fn serve(socket: TcpStream, caller: &Caller, routes: Arc<Routes>, stop: &CancellationToken) {
-    // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
-    let _ = socket.set_nodelay(true);
+/// Serves one connection, of a socket or of TLS over one, from `ip`, until it ends or `stop` does.
+pub async fn serve<S, C>(
+    socket: S,
+    ip: IpAddr,
+    routes: &Arc<Routes>,
+    callers: &Arc<C>,
+    stop: &CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Callers,
+{
     let activity = Activity::new();
     let io = TokioIo::new(Watched { socket, activity: Arc::clone(&activity) });
     let service = service_fn(|request: Request<Incoming>| {
         activity.begins_work();
-        let (routes, activity, stop) = (Arc::clone(&routes), Arc::clone(&activity), stop.clone());
+        let (routes, callers) = (Arc::clone(routes), Arc::clone(callers));
+        let (activity, stop) = (Arc::clone(&activity), stop.clone());
         async move {
-            let answer = routes.answer(request, caller, stop.cancelled()).await;
+            let answer = match callers.caller(ip, request.headers()) {
+                Ok(caller) => routes.answer(request, &caller, stop.cancelled()).await,
+                Err(stranger) => routes.refuse(stranger),
+            };
             activity.ends_work();
             Ok::<_, Infallible>(answer)
         }

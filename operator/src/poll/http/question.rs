@@ -4,16 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderMap;
+use sluice_wire::polling::{HOLD, LONGEST_HOLD_MS, REVISION};
 
 use super::answer::Refusal;
 use crate::poll::board::Claim;
 
 /// The parameter with a space's name, beside groups.
 const NAMESPACE: &str = "namespaceId";
-/// The header with the longest hold that a client wishes, in milliseconds; a parameter would be taken for a group.
-const HOLD: &str = "Long-Pulling-Timeout";
 /// The longest hold.
-pub(super) const LONGEST_HOLD: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_HOLD: Duration = Duration::from_millis(LONGEST_HOLD_MS);
 /// Groups of one request, at most.
 const MAX_GROUPS: usize = 64;
 /// The longest name of a group: that of a label's value.
@@ -28,22 +27,39 @@ pub(super) struct Fetch {
     pub(super) namespace: String,
     /// Each once, in the order asked.
     pub(super) groups: Vec<String>,
+    /// The MD5s of what the client has, where it says so; only a fleet's groups are answered by them.
+    pub(super) since: Vec<String>,
 }
 
 impl Fetch {
     pub(super) fn read(query: &str) -> Result<Self, Refusal> {
-        let (mut namespace, mut groups) = (None, Vec::new());
+        let (mut namespace, mut groups, mut since) = (None, Vec::new(), Vec::new());
         for (name, value) in pairs(query) {
             match &*name {
                 NAMESPACE => namespace = namespace.or(Some(value.into_owned())),
                 "groupKeys" => add(&mut groups, name_of(&value)?, |known, name| known == name)?,
+                "since" => add(&mut since, md5_of(&value)?, |_, _| false)?,
                 _ => {}
             }
         }
         if groups.is_empty() {
             return Err(Refusal::bad("no group is asked for: groupKeys=GROUP, once for each"));
         }
-        Ok(Self { namespace: namespace.unwrap_or_default(), groups })
+        Ok(Self { namespace: namespace.unwrap_or_default(), groups, since })
+    }
+
+    /// Groups, each with the MD5 of what the client has of it, where it says so.
+    pub(super) fn bases(self) -> Result<Vec<(String, Option<String>)>, Refusal> {
+        if self.since.is_empty() {
+            return Ok(self.groups.into_iter().map(|group| (group, None)).collect());
+        }
+        if self.since.len() != self.groups.len() {
+            return Err(Refusal::bad(
+                "since=<md5> comes not at all or once for each groupKeys, each of another group",
+            ));
+        }
+        let given = self.since.into_iter().map(|md5| Some(md5).filter(|md5| !md5.is_empty()));
+        Ok(self.groups.into_iter().zip(given).collect())
     }
 }
 
@@ -89,6 +105,13 @@ pub(super) fn hold(headers: &HeaderMap) -> Result<Duration, Refusal> {
     Ok(LONGEST_HOLD.min(Duration::from_millis(millis)))
 }
 
+/// The revision of a fleet that the client has in effect, if it says one.
+pub(super) fn revision(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(revision) = headers.get(REVISION) else { return Ok(None) };
+    let number = revision.to_str().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| Refusal::bad(format!("header {REVISION} is no revision")))
+}
+
 /// Whether the client takes gzip.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let given = headers.get_all(http::header::ACCEPT_ENCODING);
@@ -127,6 +150,10 @@ fn name_of(text: &str) -> Result<String, Refusal> {
     )))
 }
 
+fn md5_of(text: &str) -> Result<String, Refusal> {
+    if text.len() <= MAX_MD5 { Ok(text.to_owned()) } else { Err(Refusal::bad("since: it is no MD5")) }
+}
+
 fn claim(name: &str, value: &str) -> Result<Claim, Refusal> {
     let group = name_of(name)?;
     let read = value.split_once(',').and_then(|(md5, time)| {
@@ -155,8 +182,43 @@ mod tests {
     #[test]
     fn groups_are_asked_for_one_by_one() {
         let fetch = Fetch::read("groupKeys=A&x=1&groupKeys=B.c-d_e&groupKeys=A&namespaceId=n%20s").unwrap();
-        assert_eq!(fetch, Fetch { namespace: "n s".to_owned(), groups: vec!["A".into(), "B.c-d_e".into()] });
+        assert_eq!(
+            fetch,
+            Fetch {
+                namespace: "n s".to_owned(),
+                groups: vec!["A".into(), "B.c-d_e".into()],
+                since: Vec::new(),
+            }
+        );
         assert_eq!(Fetch::read("groupKeys=A").unwrap().namespace, "");
+    }
+
+    #[test]
+    fn what_a_client_has_of_each_group_may_be_named_with_it() {
+        let bases = |query: &str| Fetch::read(query).unwrap().bases().map_err(|refusal| refusal.to_string());
+        let pair = |group: &str, md5: Option<&str>| (group.to_owned(), md5.map(str::to_owned));
+        assert_eq!(bases("groupKeys=A&groupKeys=B").unwrap(), [pair("A", None), pair("B", None)]);
+        let both = [pair("A", None), pair("B", Some("1b"))];
+        assert_eq!(bases("groupKeys=A&since=&groupKeys=B&since=1b").unwrap(), both);
+        for odd in ["groupKeys=A&groupKeys=B&since=1", "groupKeys=A&groupKeys=A&since=1&since=2"] {
+            assert!(bases(odd).unwrap_err().contains("once for each groupKeys"), "{odd}");
+        }
+        let long = format!("groupKeys=A&since={}", "0".repeat(65));
+        assert!(Fetch::read(&long).unwrap_err().to_string().contains("since: it is no MD5"));
+    }
+
+    #[test]
+    fn a_revision_is_a_number() {
+        let with = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REVISION, text.parse().unwrap());
+            revision(&headers)
+        };
+        assert_eq!(revision(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(with("1700000000000").unwrap(), Some(1_700_000_000_000));
+        for wrong in ["", "-1", "x", "1.5"] {
+            assert!(with(wrong).unwrap_err().to_string().contains("Sluice-Revision"), "{wrong}");
+        }
     }
 
     #[test]

@@ -21,13 +21,15 @@ struct Taken {
 
 /// Seats for connections; clones are the same ones.
 #[derive(Clone, Debug)]
-pub(super) struct Seats {
+pub struct Seats {
     limits: Limits,
     taken: Arc<Mutex<Taken>>,
 }
 
 impl Seats {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// As many as these limits allow.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
         Self { limits, taken: Arc::default() }
     }
 
@@ -36,7 +38,8 @@ impl Seats {
     }
 
     /// A seat for a connection from `address`, if there is one.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Seat> {
+    #[must_use]
+    pub fn take(&self, address: IpAddr) -> Option<Seat> {
         let mut taken = self.taken();
         if taken.all >= self.limits.connections {
             return None;
@@ -53,7 +56,7 @@ impl Seats {
 
 /// A connection's seat.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     seats: Seats,
     address: IpAddr,
 }

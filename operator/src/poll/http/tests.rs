@@ -1,5 +1,6 @@
 //! The listener over real sockets: the contract's answers, and what is refused.
 
+mod fleets;
 mod replay;
 
 use std::io::Read as _;
@@ -29,6 +30,10 @@ struct Served {
 
 impl Served {
     async fn start(limits: Limits, logins: Option<Logins>) -> Self {
+        Self::trusting(Trust::Anyone, limits, logins).await
+    }
+
+    async fn trusting(trust: Trust, limits: Limits, logins: Option<Logins>) -> Self {
         let hub = Hub::default();
         hub.take(vec![Change::Whole { space: Space::namespace("demo"), groups: [].into(), at: 10 }]);
         let spaces = [("", "demo"), ("id", "demo"), ("later", "unlisted")]
@@ -37,7 +42,8 @@ impl Served {
         let routes = Routes::new(hub.clone(), spaces.into(), logins, metrics.clone());
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
-        let task = tokio::spawn(serve(socket, Trust::Anyone, routes, limits, stop.clone()));
+        let serving = serve(socket, Arc::new(routes), trust, limits, stop.clone());
+        let task = tokio::spawn(serving);
         Self { hub, metrics, address, stop, task }
     }
 

@@ -43,7 +43,7 @@ impl Served {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let limits = Limits { connections: 8, per_address: 8 };
-        tokio::spawn(serve(socket, trust, routes, limits, world.stop.clone()));
+        tokio::spawn(serve(socket, Arc::new(routes), trust, limits, world.stop.clone()));
         Self { world, address, metrics }
     }
 

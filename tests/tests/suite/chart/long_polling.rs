@@ -1,4 +1,5 @@
-//! Long polling as the chart switches it on: a port, a Service's port, arguments, and the right to one Secret.
+//! Long polling: its port and the Service's, always; by values, the arguments for labelled ConfigMaps and the right to one
+//! Secret.
 
 use serde_json::{Value, json};
 use sluice_tests::chart::{self, template};
@@ -16,21 +17,27 @@ fn about_secrets(objects: &[Value]) -> Vec<Value> {
 }
 
 #[test]
-fn it_is_off_until_a_namespace_is_named() {
-    let objects = template(&[]).unwrap();
-    assert_eq!(object(&objects, "Service", "sluice-operator")["spec"]["ports"].as_array().unwrap().len(), 1);
-    assert_eq!(about_secrets(&objects), [Value::Null; 0]);
-    assert!(!deployment(&[]).to_string().contains("--poll"));
-    assert!(!chart::notes(&[]).contains("Long polling"));
+fn its_port_is_always_there() {
+    let port = json!({"name": "polling", "port": 8083, "targetPort": "polling", "appProtocol": "http"});
+    for args in [&[][..], ON] {
+        let objects = template(args).unwrap();
+        assert_eq!(object(&objects, "Service", "sluice-operator")["spec"]["ports"][1], port);
+        let container = &deployment(args)["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["ports"][1], json!({"name": "polling", "containerPort": 8083}));
+    }
 }
 
 #[test]
-fn switched_on_it_has_a_port_and_knows_what_clients_send() {
-    let objects = template(ON).unwrap();
-    let port = json!({"name": "polling", "port": 8083, "targetPort": "polling", "appProtocol": "http"});
-    assert_eq!(object(&objects, "Service", "sluice-operator")["spec"]["ports"][1], port);
+fn no_config_map_is_shown_until_a_namespace_is_named() {
+    let objects = template(&[]).unwrap();
+    assert_eq!(about_secrets(&objects), [Value::Null; 0]);
+    assert!(!deployment(&[]).to_string().contains("--poll-"));
+    assert!(!chart::notes(&[]).contains("long polling"));
+}
+
+#[test]
+fn switched_on_it_knows_what_clients_send() {
     let container = &deployment(ON)["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(container["ports"][1], json!({"name": "polling", "containerPort": 8083}));
     let args: Vec<_> =
         container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
     let given = "--poll-namespace =demo --poll-namespace a=b=other --poll-login-secret login";

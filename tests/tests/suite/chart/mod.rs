@@ -161,7 +161,11 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
     {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}), "{probe}");
     }
-    assert_eq!(container["ports"], json!([{"name": "metrics", "containerPort": 9102}]));
+    let ports = [("metrics", 9_102), ("polling", 8_083)];
+    assert_eq!(
+        container["ports"],
+        json!(ports.map(|(name, port)| json!({"name": name, "containerPort": port})))
+    );
 }
 
 #[test]

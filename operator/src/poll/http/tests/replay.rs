@@ -57,7 +57,7 @@ impl Replay {
         let connection = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
         let stop = CancellationToken::new();
         let routes = Routes::new(hub.clone(), spaces.into(), logins, Metrics::new().unwrap());
-        tokio::spawn(serve(socket, Trust::Anyone, routes, LIMITS, stop.clone()));
+        tokio::spawn(serve(socket, Arc::new(routes), Trust::Anyone, LIMITS, stop.clone()));
         Self { hub, connection, client, token: String::new(), _stop: stop }
     }
 
