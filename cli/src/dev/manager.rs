@@ -73,11 +73,13 @@ impl Manager {
     /// Tells which fleets there are and how their nodes do.
     pub(super) fn tell(&mut self, fleets: &[ResolvedFleet], seen: impl Fn(&FleetKey) -> Option<Seen>) {
         let made = directory(fleets, seen);
-        let is_gone = |key: &FleetKey| !made.fleets().contains_key(key);
-        let gone = self.editions.extract_if(.., |key, _| is_gone(key));
-        let mut changes: Vec<Change> = gone
-            .map(|((namespace, name), _)| Change::FleetGone { space: Space::fleet(&namespace, &name) })
-            .collect();
+        let is_gone = |key: &&FleetKey| !made.fleets().contains_key(*key);
+        let gone: Vec<FleetKey> = self.editions.keys().filter(is_gone).cloned().collect();
+        let mut changes = Vec::new();
+        for key in gone {
+            self.editions.remove(&key);
+            changes.push(Change::FleetGone { space: Space::fleet(&key.0, &key.1) });
+        }
         changes.push(Change::FleetsListed);
         self.hub.take(changes);
         self.directory.send_replace(Some(Arc::new(made)));

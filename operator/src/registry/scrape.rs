@@ -59,8 +59,7 @@ impl Reader {
     /// Takes in what came. Whether there is nothing more to look for.
     fn take(&mut self, bytes: &[u8]) -> bool {
         self.read += bytes.len();
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        while let Some(piece) = lines.next() {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.rest.len() < LONGEST_LINE {
                 self.rest.extend_from_slice(piece.get(..LONGEST_LINE.min(piece.len())).unwrap_or(piece));
             }
