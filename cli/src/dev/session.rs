@@ -62,7 +62,6 @@ impl<W: Write> Session<W> {
         local: Local,
         documents: PathBuf,
         supervisor: Supervisor,
-        manager: Option<Manager>,
         kafka: Option<String>,
         console: Console<W>,
         events: mpsc::Receiver<(FleetKey, Event)>,
@@ -72,7 +71,7 @@ impl<W: Write> Session<W> {
             local,
             publisher: Publisher::new(&documents),
             supervisor,
-            manager,
+            manager: None,
             notes: documents,
             kafka,
             console,
@@ -82,6 +81,11 @@ impl<W: Write> Session<W> {
             unpublished: Problems::new(),
             views: BTreeMap::new(),
         }
+    }
+
+    /// With what answers producers and proxies that ask.
+    pub(super) fn with_manager(self, manager: Option<Manager>) -> Self {
+        Self { manager, ..self }
     }
 
     /// Reads what is written and starts its proxies; not if a port of theirs is taken, which a person has to
