@@ -18,7 +18,6 @@ use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
-use crate::registry::http::Manager;
 use crate::registry::{self, Ends};
 use crate::secured;
 use crate::telemetry::Metrics;
@@ -134,10 +133,10 @@ impl Running {
         let (registry, keeper) = registry::start(ends, running.stop_rest.clone());
         running.rest.spawn(keeper);
         let complete = watch::Sender::new(false);
-        let manager = Manager::new(registry.clone(), metrics.clone());
+        let roll = registry.roll();
         let writes = Tasks { tracker: &running.writes, stop: &running.stop_writes };
         let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
-        let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), manager };
+        let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), registry };
         let polled = poll::start(args.polling(), &client, poll, ties.clone(), &writes, &rest);
         let completes = vec![complete.subscribe(), warmed, polled.complete];
         let bundled = watch::Sender::new(None);
@@ -160,7 +159,7 @@ impl Running {
             metrics,
             complete,
             directory,
-            roll: registry.roll(),
+            roll,
             write_rate: args.write_rate,
             bundles,
             bundled,

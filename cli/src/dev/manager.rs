@@ -1,20 +1,24 @@
-//! What is asked of local mode on this machine: producers ask for nodes, proxies say how they are.
+//! What is asked of local mode on this machine: producers ask for nodes, proxies for their configuration, and they say
+//! how they are.
 //! The operator's own code answers; which fleets and nodes there are, it is told.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sluice_operator::caller::Trust;
+use sluice_operator::poll::board::{Change, Space};
+use sluice_operator::poll::edition::{Edition, Unreadable};
 use sluice_operator::poll::http::{Limits, Routes, serve};
 use sluice_operator::poll::hub::Hub;
-use sluice_operator::registry::directory::{Directory, Fleet, Group, Groups, Node};
-use sluice_operator::registry::http::{Configuration, Configurations, Manager as Answers};
+use sluice_operator::publish::groups;
+use sluice_operator::registry::directory::{Directory, Fleet, Group as Served, Groups, Node};
+use sluice_operator::registry::http::Manager as Answers;
 use sluice_operator::registry::{self, Ends};
 use sluice_operator::resolve::{FleetKey, ResolvedFleet};
 use sluice_operator::telemetry::Metrics;
-use sluice_wire::document::Document;
+use sluice_wire::document::{Document, Group};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -22,16 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections, all of this machine.
 const LIMITS: Limits = Limits { connections: 1_024, per_address: 1_024 };
-
-/// Configurations as they were published last.
-#[derive(Debug, Default)]
-struct Published(Mutex<BTreeMap<FleetKey, Configuration>>);
-
-impl Configurations for Published {
-    fn of(&self, fleet: &FleetKey) -> Option<Configuration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(fleet).cloned()
-    }
-}
 
 /// A node as local mode sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +42,10 @@ pub(super) struct Seen {
 #[derive(Debug)]
 pub(super) struct Manager {
     directory: watch::Sender<Option<Arc<Directory>>>,
-    published: Arc<Published>,
+    /// What proxies poll.
+    hub: Hub,
+    /// What it has of each fleet.
+    editions: BTreeMap<FleetKey, Edition>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -63,31 +60,46 @@ impl Manager {
         let (news, _) = mpsc::channel(1);
         let ends =
             Ends { directory: directories, news, warm: watch::Sender::new(false), metrics: metrics.clone() };
-        let (published, stop) = (Arc::new(Published::default()), CancellationToken::new());
+        let (hub, stop) = (Hub::default(), CancellationToken::new());
         let (registry, keeper) = registry::start(ends, stop.clone());
-        let configurations: Arc<dyn Configurations> = Arc::<Published>::clone(&published);
-        let answers = Answers::new(registry, metrics.clone()).with_configurations(configurations);
-        let routes = Routes::new(Hub::default(), BTreeMap::new(), None, metrics).with_manager(answers);
+        let answers = Answers::new(registry, metrics.clone()).with_configurations(Arc::new(hub.clone()));
+        let routes = Routes::new(hub.clone(), BTreeMap::new(), None, metrics).with_manager(answers);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper);
         tasks.spawn(serve(socket, Arc::new(routes), Trust::Local, LIMITS, stop.clone()));
-        Ok(Self { directory, published, tasks, stop })
+        Ok(Self { directory, hub, editions: BTreeMap::new(), tasks, stop })
     }
 
     /// Tells which fleets there are and how their nodes do.
-    pub(super) fn tell(&self, fleets: &[ResolvedFleet], seen: impl Fn(&FleetKey) -> Option<Seen>) {
+    pub(super) fn tell(&mut self, fleets: &[ResolvedFleet], seen: impl Fn(&FleetKey) -> Option<Seen>) {
         let made = directory(fleets, seen);
-        let gone = |key: &FleetKey| !made.fleets().contains_key(key);
-        self.published.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !gone(key));
+        let is_gone = |key: &&FleetKey| !made.fleets().contains_key(*key);
+        let gone: Vec<FleetKey> = self.editions.keys().filter(is_gone).cloned().collect();
+        let mut changes = Vec::new();
+        for key in gone {
+            self.editions.remove(&key);
+            changes.push(Change::FleetGone { space: Space::fleet(&key.0, &key.1) });
+        }
+        changes.push(Change::FleetsListed);
+        self.hub.take(changes);
         self.directory.send_replace(Some(Arc::new(made)));
     }
 
-    /// Tells what a fleet's proxy is to run from.
-    pub(super) fn publish(&self, fleet: &FleetKey, document: &Document) {
-        if let Ok(json) = serde_json::to_vec(document) {
-            let mut published = self.published.0.lock().unwrap_or_else(PoisonError::into_inner);
-            published.insert(fleet.clone(), Configuration::new(json));
-        }
+    /// Tells what a fleet's proxy is to run from, which is another configuration than before.
+    pub(super) fn publish(&mut self, fleet: &FleetKey, document: Document) -> Result<(), Unreadable> {
+        let former = self.editions.get(fleet);
+        let before = former.iter().flat_map(|former| former.groups());
+        let before = before.map(|(name, served)| {
+            let (md5, last_modify_time) = (served.content.md5.to_string(), served.last_modify_time);
+            (name.to_owned(), Group { md5, last_modify_time })
+        });
+        let groups = groups::numbered(groups::digests(&document)?, &before.collect(), document.revision);
+        let text = serde_json::to_vec(&Document { groups, ..document })?;
+        let edition = Edition::read(&text, former)?;
+        let space = Space::fleet(&fleet.0, &fleet.1);
+        self.hub.take(vec![Change::Fleet { space, edition: Some(Arc::new(edition.clone())) }]);
+        self.editions.insert(fleet.clone(), edition);
+        Ok(())
     }
 
     /// Answers what is on its way, and ends.
@@ -109,7 +121,7 @@ fn directory(fleets: &[ResolvedFleet], seen: impl Fn(&FleetKey) -> Option<Seen>)
         let key = fleet.key();
         let mut longest = 0;
         for stream in &fleet.streams {
-            let group = Group { fleet: key.clone(), longest: 0 };
+            let group = Served { fleet: key.clone(), longest: 0 };
             let known = groups.entry(stream.group_id.clone()).or_insert(group);
             known.longest = known.longest.max(stream.max_body_bytes);
             longest = known.longest.max(longest);

@@ -97,11 +97,11 @@ async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), Star
         Local::new()?,
         documents.path().to_owned(),
         Supervisor::new(place, sender),
-        manager,
         args.kafka.clone().filter(|address| !address.is_empty()),
         console,
         events,
-    );
+    )
+    .with_manager(manager);
     session.start().map_err(StartError::Taken)?;
     session.run(stop.told()).await;
     session.leave(stop.told()).await;

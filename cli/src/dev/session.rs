@@ -62,7 +62,6 @@ impl<W: Write> Session<W> {
         local: Local,
         documents: PathBuf,
         supervisor: Supervisor,
-        manager: Option<Manager>,
         kafka: Option<String>,
         console: Console<W>,
         events: mpsc::Receiver<(FleetKey, Event)>,
@@ -72,7 +71,7 @@ impl<W: Write> Session<W> {
             local,
             publisher: Publisher::new(&documents),
             supervisor,
-            manager,
+            manager: None,
             notes: documents,
             kafka,
             console,
@@ -82,6 +81,11 @@ impl<W: Write> Session<W> {
             unpublished: Problems::new(),
             views: BTreeMap::new(),
         }
+    }
+
+    /// With what answers producers and proxies that ask.
+    pub(super) fn with_manager(self, manager: Option<Manager>) -> Self {
+        Self { manager, ..self }
     }
 
     /// Reads what is written and starts its proxies; not if a port of theirs is taken, which a person has to
@@ -171,8 +175,8 @@ impl<W: Write> Session<W> {
     }
 
     /// For producers that ask for nodes.
-    fn tell_manager(&self) {
-        if let Some(manager) = &self.manager {
+    fn tell_manager(&mut self) {
+        if let Some(manager) = &mut self.manager {
             manager.tell(&self.fleets, |fleet| self.views.get(fleet)?.seen());
         }
     }
@@ -217,10 +221,10 @@ impl<W: Write> Session<W> {
             kafka::replace_sinks(&mut document, address);
         }
         let grace = longest_delivery(&document) + LEAVE_EXTRA;
-        let (Published::New(revision) | Published::Same(revision)) =
-            self.publisher.publish(document.clone(), now_ms())?;
-        if let Some(manager) = &self.manager {
-            manager.publish(&key, &Document { revision, ..document.clone() });
+        let published = self.publisher.publish(document.clone(), now_ms())?;
+        let (Published::New(revision) | Published::Same(revision)) = published;
+        if let (Published::New(_), Some(manager)) = (published, &mut self.manager) {
+            manager.publish(&key, Document { revision, ..document.clone() }).map_err(io::Error::other)?;
         }
         let view = self.views.entry(key.clone()).or_insert_with(|| View::new(&key, document.clone()));
         view.published(document, revision);

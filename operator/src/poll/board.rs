@@ -183,7 +183,7 @@ impl Board {
                 }
                 vec![(space, Some(group))]
             }
-            Change::Fleet { space, edition } => self.take_fleet(space, edition),
+            Change::Fleet { space, edition } => self.take_fleet(&space, edition),
             Change::FleetGone { space } => {
                 // What is no more differs from nothing a client has, so nobody has to look.
                 self.fleets.remove(&space);
@@ -196,7 +196,7 @@ impl Board {
         }
     }
 
-    fn take_fleet(&mut self, space: Space, edition: Option<Arc<Edition>>) -> Vec<Place> {
+    fn take_fleet(&mut self, space: &Space, edition: Option<Arc<Edition>>) -> Vec<Place> {
         let known = self.fleets.entry(space.clone()).or_default();
         let Some(edition) = edition else { return Vec::new() };
         let changed = edition.changed(known.as_ref().map(|(_, edition)| &**edition));

@@ -10,6 +10,7 @@
 //! | [`board`] | what is served | changes | contents, and which differ from a client's |
 //! | [`state`], [`hub`] | who waits: as a value, and behind a lock | changes | wakes |
 //! | [`wait`] | one long poll | what a client has | names of groups |
+//! | [`whole`] | a fleet's configuration in one piece | an edition | a document |
 //! | [`http`] | the contract | requests | answers |
 
 pub mod board;
@@ -22,6 +23,7 @@ pub mod hub;
 pub mod maps;
 pub mod state;
 pub mod wait;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::Trust;
 use crate::lead::Term;
+use crate::registry::Registry;
 use crate::registry::http::Manager;
 use crate::telemetry::Metrics;
 use board::Space;
@@ -65,8 +68,8 @@ pub struct Ties {
     pub terms: watch::Receiver<Option<Term>>,
     /// What it counts.
     pub metrics: Metrics,
-    /// Answers what clients of InLong ask on the same port.
-    pub manager: Manager,
+    /// Which nodes there are, for clients of InLong that ask on the same port.
+    pub registry: Registry,
 }
 
 /// Tasks of one end, and what ends them.
@@ -135,7 +138,9 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(ties.manager));
+    let manager =
+        Manager::new(ties.registry, ties.metrics.clone()).with_configurations(Arc::new(hub.clone()));
+    let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(manager));
     let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
     rest.tracker.spawn(serving);
     Served { complete, routes }

@@ -92,8 +92,8 @@ impl Beats {
         changed
     }
 
-    /// Takes in the load that a node shows, where that is all that is known. Whether it changes where the node is
-    /// listed.
+    /// Takes in the load that a node shows when it is asked, having been silent for a while: one that said that it leaves
+    /// has begun anew. Whether it changes where the node is listed.
     pub fn shown(&mut self, uid: &Arc<str>, load: u8) -> bool {
         let load = load.min(MAX_LOAD);
         let said = self.0.entry(Arc::clone(uid)).or_insert(Said {
@@ -104,7 +104,9 @@ impl Beats {
             config_error: None,
             changes: 0,
         });
-        std::mem::replace(&mut said.load, load) != load
+        let before = (said.load, said.state);
+        (said.load, said.state) = (load, NodeState::Ready);
+        before != (said.load, said.state)
     }
 
     /// Its load; 0 while nothing is known.
@@ -185,7 +187,9 @@ mod tests {
         assert!(!beats.leaves("a"));
         assert_eq!(beats.take(&uid, Said::of(last)), Changed { listing: true, status: true });
         assert!(beats.leaves("a"));
+        assert!(beats.shown(&uid, 10) && !beats.leaves("a"), "it is there again, and can't be heard");
+        assert!(!beats.shown(&uid, 10));
         beats.retain(|uid| uid != "a");
-        assert!(!beats.leaves("a"));
+        assert_eq!(beats.load("a"), 0);
     }
 }

@@ -59,8 +59,7 @@ impl Reader {
     /// Takes in what came. Whether there is nothing more to look for.
     fn take(&mut self, bytes: &[u8]) -> bool {
         self.read += bytes.len();
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        while let Some(piece) = lines.next() {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.rest.len() < LONGEST_LINE {
                 self.rest.extend_from_slice(piece.get(..LONGEST_LINE.min(piece.len())).unwrap_or(piece));
             }
@@ -101,6 +100,8 @@ async fn read(mut body: Incoming) -> Result<Shown, nodes::Unanswered> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     const TEXT: &str = "# HELP sluice_load_band Lower edge\n# TYPE sluice_load_band gauge\nsluice_load_band 40\n\
@@ -114,6 +115,30 @@ mod tests {
             assert!(TEXT.as_bytes().chunks(size).any(|piece| reader.take(piece)), "{size}");
             assert_eq!(reader.shown, wanted, "{size}");
         }
+    }
+
+    /// An address that answers one request so.
+    async fn answering(answer: String) -> SocketAddr {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut connection, _) = socket.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            let length = connection.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"GET /metrics "));
+            let _ = connection.write_all(answer.as_bytes()).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_node_is_asked_for_its_metrics_and_one_that_does_not_give_them_does_not_answer() {
+        let good = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{TEXT}", TEXT.len());
+        let shown = scrape(answering(good).await).await.unwrap();
+        assert_eq!(shown.uid.as_deref(), Some("a-b"));
+        let odd = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned();
+        assert_eq!(scrape(answering(odd).await).await, None);
+        assert_eq!(scrape(([127, 0, 0, 1], 1).into()).await, None);
     }
 
     #[test]

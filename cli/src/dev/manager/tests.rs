@@ -56,7 +56,7 @@ async fn free() -> SocketAddr {
 #[tokio::test]
 async fn a_producer_finds_the_proxy_that_is_ready_and_its_load_is_what_that_says() {
     let address = free().await;
-    let manager = Manager::start(address).await.unwrap();
+    let mut manager = Manager::start(address).await.unwrap();
     manager.tell(&fleets(), |_| Some(seen(false)));
     assert_eq!(nodes(address).await["success"], false);
     manager.tell(&fleets(), |_| Some(seen(true)));
@@ -84,11 +84,11 @@ async fn a_producer_finds_the_proxy_that_is_ready_and_its_load_is_what_that_says
 #[tokio::test]
 async fn a_proxy_gets_the_configuration_of_its_fleet() {
     let address = free().await;
-    let manager = Manager::start(address).await.unwrap();
+    let mut manager = Manager::start(address).await.unwrap();
     let fleets = fleets();
     manager.tell(&fleets, |_| None);
     let document = sluice_operator::build::document(&fleets[0], 7);
-    manager.publish(&fleets[0].key(), &document);
+    manager.publish(&fleets[0].key(), document).unwrap();
     let ask = |body: &str| {
         let body = body.to_owned();
         async move { post(address, "dataproxy/getAllConfig", "application/json", &body).await }

@@ -32,7 +32,7 @@ impl World {
         self.put(Source::Fleets, fleet);
     }
 
-    fn stream(&mut self, name: &str, second: u8, status: Value) {
+    fn stream(&mut self, name: &str, second: u8, status: &Value) {
         let stream = json!({
             "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream",
             "metadata": {
@@ -98,10 +98,10 @@ fn a_group_is_where_its_streams_were_told() {
     let mut world = World::default();
     world.fleet("big", "Deployment");
     let told = |fleet: &str| json!({"groupId": "shop", "fleet": fleet, "conditions": []});
-    world.stream("b", 3, told("data/new"));
-    world.stream("a", 5, told("data/big"));
-    world.stream("c", 1, json!({"groupId": "refused", "conditions": []}));
-    world.stream("d", 1, Value::Null);
+    world.stream("b", 3, &told("data/new"));
+    world.stream("a", 5, &told("data/big"));
+    world.stream("c", 1, &json!({"groupId": "refused", "conditions": []}));
+    world.stream("d", 1, &Value::Null);
     let directory = world.made();
     let group = directory.group("shop").unwrap();
     assert_eq!(
@@ -110,7 +110,7 @@ fn a_group_is_where_its_streams_were_told() {
         "the oldest says where, all how long"
     );
     assert_eq!(directory.group("refused"), None);
-    world.stream("b", 3, told("data/big"));
+    world.stream("b", 3, &told("data/big"));
     let directory = world.made();
     assert_eq!(directory.group("shop").unwrap().fleet, key("big"));
     assert_eq!(directory.fleets()[&key("big")].longest, 105 << 10);

@@ -35,7 +35,7 @@ pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan, wanted: 
     }
     let roll = &memory.roll;
     let lists: BTreeMap<&FleetKey, List<'_>> =
-        streams.iter().map(|(fleet, _)| (*fleet, List::of(roll, fleet))).collect();
+        streams.keys().map(|fleet| (*fleet, List::of(roll, fleet))).collect();
     let pace = Pace {
         now_ms: round.now_ms,
         warm: roll.warm,

@@ -1,7 +1,6 @@
 //! The contract over real sockets: the calls of the released Java SDK, and who is answered what.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
