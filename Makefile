@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 8
 # What images are made of.
 BINARIES = sluice-operator sluice-proxy sluice
 
-.PHONY: run cluster cluster-install cluster-stop test lint build unit suite bench audit generate \
+.PHONY: run cluster cluster-install cluster-stop test lint build unit suite soak bench audit generate \
 	setup-run setup-cluster setup-test help
 
 run: setup-run ## Start Sluice on examples/local (SLUICE_KAFKA=host:port puts records into that Kafka)
@@ -49,11 +49,14 @@ unit: build ## Only the tests beside the code
 suite: setup-test build ## Only the suites against real parts: Kafka, Kubernetes, released clients, child processes
 	$(CARGO) test --locked --workspace --test suite --test cluster
 
-bench: setup-test ## Measure Sluice beside a bare hyper server, what a topic in trouble costs the others, and the operator
+soak: setup-test build ## Let operators die for five minutes while configuration changes: no proxy goes back, every change arrives
+	SLUICE_SOAK=300 $(CARGO) test --locked --workspace --test cluster while_operators_die -- --nocapture
+
+bench: setup-test ## Measure Sluice beside a bare hyper server, what a topic in trouble costs the others, what proxies cost the operator
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
 	target/release/sluice-bench
 	$(CARGO) build --locked --workspace --all-targets
-	$(CARGO) test --locked --workspace --test cluster scale -- --nocapture
+	$(CARGO) test --locked --workspace --test cluster -- scale its_first_report --nocapture
 
 audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
 	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }

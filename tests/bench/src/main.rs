@@ -1,4 +1,4 @@
-//! `sluice-bench`: Sluice beside a bare hyper server, interleaved in one run.
+//! `sluice-bench`: Sluice beside a bare hyper server, interleaved in one run; and what proxies cost their operator.
 //! It measures and prints; it asserts nothing, because a machine's mood is no test.
 
 #![allow(
@@ -10,9 +10,11 @@
 
 mod bare;
 mod batches;
+mod control;
 mod cpu;
 mod isolation;
 mod load;
+mod part;
 mod raw;
 mod rounds;
 
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-/// Measures Sluice beside a bare hyper server, interleaved in one run.
+/// Measures Sluice beside a bare hyper server, interleaved in one run, and what proxies cost their operator.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(subcommand)]
@@ -53,7 +55,59 @@ enum Command {
     Reports,
     /// Only NDJSON batches, beside librdkafka alone.
     Batches,
+    /// Only long polling: from publishing one changed stream to the answer that each of many proxies gets.
+    Poll {
+        /// Proxies that poll.
+        #[arg(long, default_value_t = POLLERS)]
+        pollers: usize,
+        /// Streams of their fleet.
+        #[arg(long, default_value_t = STREAMS)]
+        streams: usize,
+        /// How often a stream is changed.
+        #[arg(long, default_value_t = CHANGES)]
+        changes: usize,
+    },
+    /// Only the memory of long polls that wait.
+    Waiters {
+        /// Over real sockets.
+        #[arg(long, default_value_t = SOCKETS)]
+        sockets: usize,
+        /// In the hub alone.
+        #[arg(long, default_value_t = ALONE)]
+        alone: usize,
+    },
+    /// Only heartbeats: the CPU that they cost the operator.
+    Heartbeats {
+        /// Proxies that send them.
+        #[arg(long, default_value_t = NODES)]
+        nodes: usize,
+    },
+    /// Serves as the operator, until standard input ends.
+    #[command(hide = true)]
+    Operator(control::server::Args),
+    /// Takes heartbeats as the operator, until standard input ends.
+    #[command(hide = true)]
+    Manager(control::manager::Args),
+    /// Polls as many proxies, until standard input ends.
+    #[command(hide = true)]
+    Pollers(control::pollers::Args),
+    /// Waits in the hub, until standard input ends.
+    #[command(hide = true)]
+    Hub(control::hub::Args),
+    /// Sends heartbeats as many proxies, until standard input ends.
+    #[command(hide = true)]
+    Nodes(control::nodes::Args),
 }
+
+const POLLERS: usize = 10_000;
+const STREAMS: usize = 10_000;
+const CHANGES: usize = 5;
+/// What one process holds of them is limited by its descriptors, 20,000 on many machines.
+const SOCKETS: usize = 15_000;
+const ALONE: usize = 100_000;
+const NODES: usize = 10_000;
+/// How long heartbeats are counted, at least.
+const HEARTBEATS: Duration = Duration::from_secs(30);
 
 fn main() {
     let args = Args::parse();
@@ -72,10 +126,21 @@ fn main() {
         Some(Command::Reports) => reports(),
         Some(Command::Batches) => batches::run(length, args.rounds),
         Some(Command::Isolation) => isolation::run(),
+        Some(Command::Poll { pollers, streams, changes }) => control::poll::run(*pollers, *streams, *changes),
+        Some(Command::Waiters { sockets, alone }) => control::waiters::run(*sockets, *alone),
+        Some(Command::Heartbeats { nodes }) => control::heartbeats::run(*nodes, length.max(HEARTBEATS)),
+        Some(Command::Operator(args)) => control::server::run(args),
+        Some(Command::Manager(args)) => control::manager::run(args),
+        Some(Command::Pollers(args)) => control::pollers::run(args),
+        Some(Command::Hub(args)) => control::hub::run(args),
+        Some(Command::Nodes(args)) => control::nodes::run(args),
         None => {
             reports();
             batches::run(length, args.rounds);
             isolation::run();
+            control::poll::run(POLLERS, STREAMS, CHANGES);
+            control::waiters::run(SOCKETS, ALONE);
+            control::heartbeats::run(NODES, length.max(HEARTBEATS));
         }
     }
 }
