@@ -112,7 +112,7 @@ async fn wait_for(what: impl Fn() -> bool) {
 async fn a_proxy_is_started_as_a_supervised_one_and_leaves_when_its_input_ends() {
     let mut play = Play::start(&format!("echo \"$@\" >>$OUT; {}; cat >/dev/null; echo left >>$OUT", good()));
     play.up().await;
-    let wanted = "--supervised --config c.json --secrets s --http 127.0.0.1:46802 --admin 127.0.0.1:0 --drain-settle 0s --drain-notify 0s --log json\n";
+    let wanted = "--supervised --config c.json --secrets s --http 127.0.0.1:46802 --admin 127.0.0.1:0 --operator http://127.0.0.1:8083 --fleet default/main --node-uid default/main --drain-settle 0s --drain-notify 0s --log json\n";
     assert_eq!(play.out(), wanted);
     play.phase.send(Phase::Drain(SOON)).unwrap();
     while !matches!(play.next().await, Event::Left) {}

@@ -15,12 +15,16 @@ use tokio_rustls::client::TlsStream as Client;
 use super::*;
 use crate::pki::{Bundle, fixture::served};
 use crate::poll::board::{Change, Content, Space};
+use crate::poll::edition::Edition;
+use crate::poll::fleets::part::tests::document;
 use crate::poll::http::Bearers;
 use crate::poll::hub::Hub;
 use crate::tokens::Tokens;
 use crate::tokens::fixture::{Signer, claims};
 
 const HOST: &str = "sluice-operator-replicas.sluice-system.svc";
+/// What a proxy of the fleet that its token names asks for.
+const FETCH: &str = "/configs/fetch?namespaceId=shop%2Forders&groupKeys=STREAM";
 const LIMITS: Limits = Limits { connections: 8, per_address: 2 };
 
 struct Served {
@@ -36,10 +40,11 @@ struct Served {
 impl Served {
     async fn start() -> Self {
         let hub = Hub::default();
-        hub.take(vec![Change::Whole { space: Space::namespace("demo"), groups: [].into(), at: 10 }]);
+        let document = serde_json::to_vec(&document("u", 10, 0)).unwrap();
+        let edition = Some(Arc::new(Edition::read(&document, None).unwrap()));
+        hub.take(vec![Change::Fleet { space: Space::fleet("shop", "orders"), edition }]);
         let metrics = Metrics::new().unwrap();
-        let spaces = [(String::new(), Space::namespace("demo"))].into();
-        let routes = Arc::new(Routes::new(hub, spaces, None, metrics.clone()));
+        let routes = Arc::new(Routes::new(hub, [].into(), None, metrics.clone()));
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (socket.local_addr().unwrap(), CancellationToken::new());
         let (config, bundle) = served(HOST);
@@ -113,9 +118,9 @@ async fn a_pod_with_its_token_is_answered_request_after_request() {
     let mut connection = served.connect(&served.bundle).await.unwrap();
     let authorized = format!("Authorization: Bearer {}\r\n", served.token());
     for _ in 0..2 {
-        let (status, _, said) = ask(&mut connection, "/configs/fetch?groupKeys=A", &authorized).await;
+        let (status, _, said) = ask(&mut connection, FETCH, &authorized).await;
         let nothing = Content::nothing().md5;
-        assert_eq!((status, &said["data"]["A"]["md5"]), (200, &json!(*nothing)), "{said}");
+        assert_eq!((status, &said["data"]["STREAM"]["md5"]), (200, &json!(*nothing)), "{said}");
     }
 }
 
@@ -128,7 +133,7 @@ async fn without_a_good_token_every_path_is_answered_with_401_and_nothing_else()
     for headers in
         [String::new(), format!("Authorization: Bearer {cut}\r\n"), "X-Access-Token: a\r\n".to_owned()]
     {
-        for path in ["/configs/fetch?groupKeys=A", "/configs/listener", "/platform/login", "/nothing"] {
+        for path in [FETCH, "/configs/listener", "/platform/login", "/nothing"] {
             let (status, head, said) = ask(&mut connection, path, &headers).await;
             assert_eq!((status, &said["code"]), (401, &json!(401)), "{path}");
             assert!(said["message"].as_str().unwrap().contains("Authorization: Bearer"), "{said}");
@@ -139,7 +144,7 @@ async fn without_a_good_token_every_path_is_answered_with_401_and_nothing_else()
     }
     // The connection is none the worse for it.
     let authorized = format!("Authorization: Bearer {token}\r\n");
-    assert_eq!(ask(&mut connection, "/configs/fetch?groupKeys=A", &authorized).await.0, 200);
+    assert_eq!(ask(&mut connection, FETCH, &authorized).await.0, 200);
 }
 
 #[tokio::test]
@@ -155,7 +160,7 @@ async fn who_does_not_trust_the_authority_does_not_connect_and_is_counted() {
 async fn plain_http_is_not_answered() {
     let served = Served::start().await;
     let mut connection = served.tcp().await;
-    connection.write_all(b"GET /configs/fetch?groupKeys=A HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    connection.write_all(b"GET /configs/fetch?groupKeys=STREAM HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut said = Vec::new();
     let _ = connection.read_to_end(&mut said).await;
     assert!(!said.starts_with(b"HTTP"), "{said:?}");
@@ -171,7 +176,7 @@ async fn a_connection_goes_on_when_the_certificate_is_renewed_and_new_ones_have_
     assert!(served.connect(&served.bundle).await.is_err(), "it has the new one");
     let authorized = format!("Authorization: Bearer {}\r\n", served.token());
     for connection in [&mut before, &mut after] {
-        assert_eq!(ask(connection, "/configs/fetch?groupKeys=A", &authorized).await.0, 200);
+        assert_eq!(ask(connection, FETCH, &authorized).await.0, 200);
     }
 }
 
@@ -207,7 +212,7 @@ async fn a_handshake_that_does_not_come_has_a_seat_for_ten_seconds() {
 async fn told_to_stop_it_answers_who_waits_and_ends() {
     let served = Served::start().await;
     let (mut waiting, handshaking) = (served.connect(&served.bundle).await.unwrap(), served.tcp().await);
-    let form = format!("A={}%2C10", Content::nothing().md5);
+    let form = format!("STREAM={}%2C10&namespaceId=shop%2Forders", Content::nothing().md5);
     let request = format!(
         "POST /configs/listener HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
