@@ -65,6 +65,8 @@ pub(crate) struct Memory {
     kept_default: Option<(String, i64)>,
     /// Fleets whose configuration did not fit.
     fits: BTreeMap<FleetKey, Fit>,
+    /// Streams on fleets that they leave or have left not long ago.
+    leaving: plan::Leaving,
     /// Which nodes can be listed.
     roll: Arc<Roll>,
 }

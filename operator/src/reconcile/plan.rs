@@ -5,6 +5,7 @@ mod children;
 mod configuration;
 mod default_fleet;
 mod endpoints;
+mod linger;
 mod rollout;
 mod scaling;
 mod statuses;
@@ -31,6 +32,8 @@ use crate::pki::Bundle;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 use crate::scale;
 use crate::watch::cluster::{ChildKey, Store};
+
+pub(crate) use linger::Leaving;
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -86,6 +89,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
     let mut plan = Plan::default();
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     trust::plan(&round, memory, &mut plan);
+    linger::plan(&mut round, memory, &mut plan);
     configuration::plan(&mut round, memory, &mut plan);
     let sizes = scaling::plan(&round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &sizes, &mut plan);

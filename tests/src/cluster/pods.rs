@@ -100,11 +100,25 @@ impl Drop for Burner {
 pub struct Cut<'a> {
     cluster: &'a Cluster,
     ip: String,
+    way: Way,
+}
+
+/// What of a pod's packets is dropped.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Those to the operators' port for proxies.
+    Out,
+    /// Those of other pods to its admin port; the kubelet's own come through.
+    In,
 }
 
 impl Cut<'_> {
     fn rule(&self, operation: &str) -> [String; 9] {
-        [operation, "FORWARD", "-s", &self.ip, "-p", "tcp", "--dport", "8443", "-j"].map(str::to_owned)
+        let (end, port) = match self.way {
+            Way::Out => ("-s", "8443"),
+            Way::In => ("-d", "9102"),
+        };
+        [operation, "FORWARD", end, &self.ip, "-p", "tcp", "--dport", port, "-j"].map(str::to_owned)
     }
 
     fn iptables(&self, operation: &str) -> bool {
@@ -172,7 +186,20 @@ impl Cluster {
     /// When the node's firewall takes no rule.
     #[must_use]
     pub fn cut_from_operators(&self, pod: &Pod) -> Cut<'_> {
-        let cut = Cut { cluster: self, ip: pod.ip.clone() };
+        self.cut(pod.ip.clone(), Way::Out)
+    }
+
+    /// The same, and operators off from the pod: neither hears the other, and the kubelet still finds the pod ready.
+    ///
+    /// # Panics
+    /// When the node's firewall takes no rule.
+    #[must_use]
+    pub fn silence(&self, ip: &str) -> [Cut<'_>; 2] {
+        [Way::Out, Way::In].map(|way| self.cut(ip.to_owned(), way))
+    }
+
+    fn cut(&self, ip: String, way: Way) -> Cut<'_> {
+        let cut = Cut { cluster: self, ip, way };
         assert!(cut.iptables("-I"), "iptables takes no rule");
         cut
     }

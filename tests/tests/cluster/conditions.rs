@@ -31,6 +31,8 @@ enum Step {
     Helm(&'static [&'static str]),
     /// Streams `s0` to `s84` on the fleet `edge`, too large together.
     Fill,
+    /// No pod of the stage's namespace and operator hear each other from now on to the stage's end.
+    Silence,
     /// An object tells this, sooner or later, the kubelet being hurried on.
     Nudged {
         object: &'static str,
@@ -56,7 +58,7 @@ impl Step {
         let (object, condition, status, reason) = match *self {
             Self::Nudged { object, condition, status, reason, .. } => (object, condition, status, reason),
             Self::Fresh { condition, status, reason, .. } => ("dstream/", condition, status, reason),
-            Self::Apply(_) | Self::Kubectl(_) | Self::Helm(_) | Self::Fill => return None,
+            Self::Apply(_) | Self::Kubectl(_) | Self::Helm(_) | Self::Fill | Self::Silence => return None,
         };
         let kind = if object.starts_with("pf/") { "ProxyFleet" } else { "DataStream" };
         Some([kind, condition, status, reason].map(str::to_owned))
@@ -72,6 +74,7 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
         let text = text.replace("SPACE", space.name()).replace("KAFKA", KAFKA).replace("SMALL", SMALL);
         text.replace("SILENT", &silent.to_string()).replace("PRETENDER", &pretender.to_string())
     };
+    let mut cuts = Vec::new();
     for step in steps {
         match *step {
             Step::Apply(resources) => {
@@ -80,6 +83,11 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
             Step::Kubectl(arguments) => drop(space.kubectl(arguments)),
             Step::Helm(arguments) => cluster.helm_install(arguments),
             Step::Fill => space.apply(&large_streams()),
+            Step::Silence => {
+                let ips = space.kubectl(&["get", "pods", "-o=jsonpath={.items[*].status.podIP}"]);
+                assert!(!ips.is_empty(), "no pod has an address");
+                cuts.extend(ips.split_whitespace().flat_map(|ip| cluster.silence(ip)));
+            }
             Step::Nudged { object, condition, status, reason, part } => {
                 let part = filled(part);
                 eventually(
@@ -231,6 +239,11 @@ impl Drop for Restore<'_> {
         // A test that has failed already says more than this could.
         let _ = self.0.try_kubectl(&settings);
     }
+}
+
+#[test]
+fn nodes_that_fall_silent_together_are_told() {
+    shared(stages::SILENT);
 }
 
 #[test]

@@ -94,7 +94,8 @@ fn a_node_that_starts_announces_little_room_and_then_more_and_more() {
     wait::until("the band to fall", Duration::from_secs(60), calm);
     let bands: Vec<_> = ear.heard().iter().map(|heard| heard.beat.band).collect();
     assert!(bands.iter().all(|band| band % 10 == 0), "{bands:?}");
-    assert!(first.at.elapsed() > Duration::from_secs(9), "{bands:?}");
+    // From 90 at the start to 60 is a third of the slow start's 30 s, of which some is over when the first is heard.
+    assert!(first.at.elapsed() > Duration::from_secs(5), "{bands:?}");
     assert!(proxy.status().band <= 60);
 }
 

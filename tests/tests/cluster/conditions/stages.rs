@@ -10,7 +10,7 @@ mod upgrading;
 use super::Step::{self, Nudged};
 
 pub(super) use attaching::{ATTACHING, FULL, NO_DEFAULT};
-pub(super) use running::{CHANGING, RUNNING};
+pub(super) use running::{CHANGING, RUNNING, SILENT};
 pub(super) use troubles::{OBJECTS, PROMISES, QUOTA, SINKS, STARTING};
 pub(super) use upgrading::UPGRADING;
 
@@ -24,8 +24,10 @@ const FLEET: &str = "apiVersion: sluice.dev/v1alpha1, kind: ProxyFleet";
 pub(super) const STREAM: &str = "apiVersion: sluice.dev/v1alpha1, kind: DataStream";
 
 /// Every stage.
-pub(super) const ALL: &[Stage] =
-    &[ATTACHING, FULL, RUNNING, CHANGING, STARTING, SINKS, PROMISES, OBJECTS, QUOTA, NO_DEFAULT, UPGRADING];
+pub(super) const ALL: &[Stage] = &[
+    ATTACHING, FULL, RUNNING, SILENT, CHANGING, STARTING, SINKS, PROMISES, OBJECTS, QUOTA, NO_DEFAULT,
+    UPGRADING,
+];
 
 const fn told(
     object: &'static str,

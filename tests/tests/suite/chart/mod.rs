@@ -145,6 +145,8 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
         "sluice-operator",
         "--admin",
         "0.0.0.0:9102",
+        "--write-rate",
+        "100",
         "--tls",
         "0.0.0.0:8443",
         "--service",
@@ -169,7 +171,10 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}), "{probe}");
     }
     let ports = [("metrics", 9_102), ("proxies", 8_443), ("polling", 8_083)];
-    assert_eq!(container["ports"], json!(ports.map(|(name, port)| json!({"name": name, "containerPort": port}))));
+    assert_eq!(
+        container["ports"],
+        json!(ports.map(|(name, port)| json!({"name": name, "containerPort": port})))
+    );
 }
 
 #[test]

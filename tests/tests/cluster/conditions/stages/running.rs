@@ -1,6 +1,6 @@
 //! What a fleet with a pod and its streams tell, while all is well and while the fleet is changed.
 
-use super::super::Step::{Apply, Fresh, Kubectl};
+use super::super::Step::{Apply, Fresh, Kubectl, Silence};
 use super::{FLEET, Resource, STREAM, Stage, told};
 
 const EDGE: Resource = (FLEET, "edge", "replicas: 1, drain: {notify: 0s}, sinks: [KAFKA], resources: SMALL");
@@ -58,13 +58,24 @@ pub(in crate::conditions) const RUNNING: Stage = (
         told("pf/edge", "Degraded", "False", "AsExpected", "nothing needs a person"),
         Kubectl(&["patch", "dstream/good", "--type=merge", "-p", "{\"spec\": {\"paused\": true}}"]),
         told("dstream/good", "Ready", "False", "Paused", "spec.paused is true"),
-        // Until the kubelet looks, the node has not got what was published.
+        // Until it is told, the node has not got what was published.
         Fresh {
             condition: "Programmed",
             status: "False",
             reason: "Pending",
             part: "it runs on 0 of 1 node of ProxyFleet SPACE/edge as yet",
         },
+    ],
+);
+
+pub(in crate::conditions) const SILENT: Stage = (
+    "silent",
+    &[
+        Apply(&[EDGE]),
+        told("pf/edge", "Degraded", "False", "AsExpected", "nothing needs a person"),
+        told("pf/edge", "Available", "True", "NodesReady", "1 of 1 proxy is ready"),
+        Silence,
+        told("pf/edge", "Degraded", "True", "NodesSilent", "see what keeps operator and proxies apart"),
     ],
 );
 
