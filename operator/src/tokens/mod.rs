@@ -63,7 +63,6 @@ impl Tokens {
 }
 
 /// Holds what the API server publishes, and a task that keeps it current until `stop`.
-#[must_use]
 pub fn start(client: Client, stop: CancellationToken) -> (Tokens, impl Future<Output = ()>) {
     let (tokens, sender) = Tokens::empty();
     let fetch = move || {
