@@ -159,12 +159,19 @@ impl Cluster {
     #[must_use]
     pub fn burn_cpu(&self, namespace: &str, pod: &str) -> Burner {
         let processes = self.pod_processes(namespace, pod);
-        // Of version 1 the hierarchy with the controller cpu, of version 2 the only one.
+        // Of version 1 the hierarchies that limit and that count, which may be one; of version 2 the only one.
         let script = r#"
-            line=$(grep -E '^[0-9]+:([^:]*,)?cpu(,[^:]*)?:' "/proc/$1/cgroup" || grep '^0::' "/proc/$1/cgroup")
-            root=$(awk '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ {print $2; exit}' /proc/mounts)
-            [ -n "$root" ] || root=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
-            echo $$ >"$root${line##*:}/cgroup.procs" || exit 1
+            enter() {
+                root=$(awk -v type="$1" -v word="$2" \
+                    '$3 == type && (word == "" || $4 ~ "(^|,)" word "(,|$)") {print $2; exit}' /proc/mounts)
+                echo $$ >"$root$3/cgroup.procs" && entered=yes || exit 1
+            }
+            while IFS=: read -r _ controllers path; do
+                for word in cpu cpuacct; do
+                    case ",$controllers," in *",$word,"*) enter cgroup "$word" "$path" ;; esac
+                done
+            done <"/proc/$1/cgroup"
+            [ -n "$entered" ] || enter cgroup2 "" "$(sed -n 's/^0:://p' "/proc/$1/cgroup")"
             while :; do :; done &
             echo burning
             cat >/dev/null
