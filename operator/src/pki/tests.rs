@@ -241,7 +241,7 @@ fn garbage_is_told_from_what_can_be_used() {
 #[test]
 fn what_a_person_made_is_told_from_what_the_operator_made() {
     let one = authority(NOW);
-    let mut given = one.secret.clone();
+    let mut given = one.secret;
     given.metadata.labels = None;
     assert!(matches!(
         Read::<Authority>::facts(Some(&Read::authority(given))),

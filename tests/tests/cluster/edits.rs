@@ -18,10 +18,13 @@ const SEED: u64 = 20_261_121;
 const SETTLED: Duration = Duration::from_secs(KUBELET.as_secs() * 2);
 
 /// Annotations that say when or under which uid something was written.
-const HISTORY: [&str; 6] = [
+const HISTORY: [&str; 9] = [
     "deployment.kubernetes.io/revision",
     "sluice.dev/groups",
     "sluice.dev/hash",
+    "sluice.dev/listed",
+    "sluice.dev/listed-at",
+    "sluice.dev/members",
     "sluice.dev/part",
     "sluice.dev/parts",
     "sluice.dev/revision",
@@ -176,10 +179,10 @@ fn wanted(space: &Namespace<'_>, object: &Value) -> Value {
 fn endpoints(data: &Value) -> Value {
     let mut data = data.clone();
     let mut list: Value = serde_json::from_str(data["endpoints.json"].as_str().unwrap()).unwrap();
-    // A hash of the fleet's namespace and name.
-    list["data"]["clusterId"] = Value::Null;
+    // A hash of the fleet's namespace and name; and how full its nodes are at the moment.
+    (list["data"]["clusterId"], list["data"]["load"]) = (Value::Null, Value::Null);
     for node in list["data"]["nodeList"].as_array_mut().into_iter().flatten() {
-        (node["id"], node["ip"]) = (Value::Null, Value::Null);
+        (node["id"], node["ip"], node["nodeLoad"]) = (Value::Null, Value::Null, Value::Null);
     }
     data["endpoints.json"] = list;
     data["SLUICE_ADDRESSES"] =

@@ -5,8 +5,6 @@ use sluice_tests::cluster::{Cluster, KAFKA, KAFKA_SERVICE, Namespace, image};
 use sluice_tests::document::{document, kafka, kafka_sink, stream};
 use sluice_tests::{kafka, wait};
 
-/// How long a pod may take on a busy machine.
-
 /// What the strictest Pod Security asks of a container.
 const RESTRICTED: &str = "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, \
      capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";

@@ -98,12 +98,12 @@ mod tests {
         }))
     }
 
-    fn maps() -> Result<Asked, String> {
-        Ok(Asked::Maps(Space::namespace("demo")))
+    fn maps() -> Asked {
+        Asked::Maps(Space::namespace("demo"))
     }
 
-    fn edge() -> Result<Asked, String> {
-        Ok(Asked::Fleet(Space::fleet("shop", "edge")))
+    fn edge() -> Asked {
+        Asked::Fleet(Space::fleet("shop", "edge"))
     }
 
     fn nothing(named: &str) -> Result<Asked, String> {
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn anyone_is_served_what_is_opted_in_and_no_fleet() {
-        assert_eq!(find(Trust::Anyone, ""), maps());
-        assert_eq!(find(Trust::Anyone, "a/b"), maps());
+        assert_eq!(find(Trust::Anyone, ""), Ok(maps()));
+        assert_eq!(find(Trust::Anyone, "a/b"), Ok(maps()));
         assert_eq!(find(Trust::Anyone, "shop/edge"), nothing("shop/edge"));
         assert_eq!(
             find(Trust::Anyone, "demo"),
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_pod_is_served_the_fleet_whose_proxy_it_is_and_nothing_else() {
         let proxy = || pod("shop", "sluice-edge");
-        assert_eq!(find(proxy(), "shop/edge"), edge());
+        assert_eq!(find(proxy(), "shop/edge"), Ok(edge()));
         for named in ["", "id", "shop", "/", "shop/", "/edge", "shop/edge/x"] {
             assert_eq!(find(proxy(), named), nothing(named));
         }
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn local_mode_serves_both() {
-        assert_eq!(find(Trust::Local, "id"), maps());
-        assert_eq!(find(Trust::Local, "a/b"), maps());
-        assert_eq!(find(Trust::Local, "shop/edge"), edge());
+        assert_eq!(find(Trust::Local, "id"), Ok(maps()));
+        assert_eq!(find(Trust::Local, "a/b"), Ok(maps()));
+        assert_eq!(find(Trust::Local, "shop/edge"), Ok(edge()));
         assert_eq!(find(Trust::Local, "other"), nothing("other"));
     }
 

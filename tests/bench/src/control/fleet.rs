@@ -1,7 +1,5 @@
 //! A made-up fleet of many streams. It is published as the operator does it: digests by its code, revisions that grow.
 
-use std::collections::BTreeMap;
-
 use sluice_operator::publish::groups;
 use sluice_tests::document::{document, kafka, kafka_sink, stream};
 use sluice_wire::document::Document;
@@ -56,6 +54,6 @@ pub(crate) fn stream_length() -> usize {
 
 fn number(fleet: &mut Document) {
     let digests = groups::digests(fleet).expect("a document has a form as JSON");
-    let before = std::mem::replace(&mut fleet.groups, BTreeMap::new());
+    let before = std::mem::take(&mut fleet.groups);
     fleet.groups = groups::numbered(digests, &before, fleet.revision);
 }

@@ -69,7 +69,7 @@ fn map(fleet: &str, index: usize, part: &[u8]) -> ConfigMap {
 fn a_part_is_known_by_its_fleet_s_label_and_its_name() {
     let map = map("edge", 2, b"");
     assert_eq!(place(&map), Some((("shop".to_owned(), "edge".to_owned()), 2)));
-    let mut other = map.clone();
+    let mut other = map;
     other.metadata.name = Some("edge-config-4".to_owned());
     assert_eq!(place(&other), None);
     other.metadata.name = Some("other-config-2".to_owned());
