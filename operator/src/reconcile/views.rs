@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sluice_crds::ProxyFleet;
 use sluice_crds::pods::Mode;
-use sluice_wire::status::NodeStatus;
+use sluice_wire::status::{NodeStatus, NotReady, StreamStatus};
 
 use super::Memory;
 use super::plan::Subject;
@@ -95,7 +95,9 @@ impl Running {
         let mut running = Self::default();
         for node in nodes.iter().filter(|node| node.ready) {
             running.ready += 1;
-            for stream in node.status.iter().flat_map(|status| &status.streams) {
+            // One whose topic was not looked at yet takes no report; one that never will may move all the same.
+            let looked_at = |stream: &&StreamStatus| stream.reason != Some(NotReady::Checking);
+            for stream in node.status.iter().flat_map(|status| &status.streams).filter(looked_at) {
                 let (lowest, count) = running.streams.entry(stream.uid.clone()).or_insert((i64::MAX, 0));
                 *lowest = (*lowest).min(stream.generation);
                 *count += 1;

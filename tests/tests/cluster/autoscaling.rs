@@ -39,7 +39,7 @@ fn replicas(space: &Namespace<'_>) -> Value {
 /// Waits until as many proxies are ready as there are to be, and these are enough.
 fn until_replicas(space: &Namespace<'_>, what: &str, enough: impl Fn(i64) -> bool) -> i64 {
     eventually(what, STEP, || {
-        let status = space.get("deployment/sluice-edge");
+        let status = space.try_get("deployment/sluice-edge").ok_or("no Deployment")?;
         let (wanted, ready) = (&status["spec"]["replicas"], &status["status"]["readyReplicas"]);
         match wanted.as_i64() {
             Some(count) if enough(count) && wanted == ready => Ok(count),
