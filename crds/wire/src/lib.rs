@@ -6,6 +6,7 @@
 //! | [`document`] | a fleet's configuration | operator | proxies |
 //! | [`parts`] | the same, cut for ConfigMaps | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
+//! | [`places`] | the same, taken apart unread | | |
 //! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
 //! | [`heartbeat`] | how a node does, every few seconds | proxies | operators |
 //! | [`polling`] | a fleet's configuration over long polling | operators | proxies |
@@ -19,5 +20,6 @@ pub mod discovery;
 pub mod document;
 pub mod heartbeat;
 pub mod parts;
+pub mod places;
 pub mod polling;
 pub mod status;

@@ -3,12 +3,11 @@
 
 mod streams;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use sluice_wire::document::{Group, MAJOR};
+use sluice_wire::places::Places;
 use sluice_wire::polling::{FLEET, GROUPS, SINK, STREAM};
 
 use super::content::{Content, Served};
@@ -31,25 +30,6 @@ pub enum Unreadable {
     /// Its streams have no order that a reader could bring them back into.
     #[error("its streams are not each once and in the order of groupId and streamId")]
     Disorder,
-}
-
-/// The parts of a document as the JSON that they are.
-#[derive(Deserialize)]
-struct Document<'a> {
-    major: u32,
-    revision: u64,
-    #[serde(default)]
-    groups: BTreeMap<String, Group>,
-    #[serde(borrow)]
-    fleet: &'a RawValue,
-    #[serde(borrow)]
-    overload: &'a RawValue,
-    #[serde(borrow)]
-    drain: &'a RawValue,
-    #[serde(borrow)]
-    sinks: Vec<&'a RawValue>,
-    #[serde(borrow)]
-    streams: Vec<&'a RawValue>,
 }
 
 /// What is read of a document's fleet.
@@ -83,7 +63,7 @@ impl Edition {
     /// # Errors
     /// [`Unreadable`].
     pub fn read(text: &[u8], former: Option<&Self>) -> Result<Self, Unreadable> {
-        let document: Document<'_> = serde_json::from_slice(text)?;
+        let document: Places<'_> = serde_json::from_slice(text)?;
         if document.major != MAJOR {
             return Err(Unreadable::Major(document.major));
         }

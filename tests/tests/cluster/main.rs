@@ -50,4 +50,6 @@ mod scale;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod unused_rights;

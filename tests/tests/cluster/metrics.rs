@@ -30,7 +30,7 @@ spec:
 ";
 
 /// Metrics of a pod: their lines' values, by name and labels.
-type Metrics = BTreeMap<String, f64>;
+pub(crate) type Metrics = BTreeMap<String, f64>;
 
 /// What each operator shows, by the name of its pod.
 fn operators(cluster: &Cluster) -> Result<BTreeMap<String, Metrics>, String> {
@@ -41,13 +41,18 @@ fn operators(cluster: &Cluster) -> Result<BTreeMap<String, Metrics>, String> {
 
 fn scrape(row: &str) -> Option<(String, Metrics)> {
     let (pod, ip) = row.split_once(' ')?;
+    Some((pod.to_owned(), values(ip)?))
+}
+
+/// What the pod with this address shows.
+pub(crate) fn values(ip: &str) -> Option<Metrics> {
     let answer = http::try_exchange(&format!("{ip}:9102"), &http::get("/metrics"), Duration::from_secs(5))?;
     let lines = answer.text().lines().filter(|line| !line.starts_with('#'));
     let values = lines.filter_map(|line| {
         let (name, value) = line.rsplit_once(' ')?;
         Some((name.to_owned(), value.parse().ok()?))
     });
-    Some((pod.to_owned(), values.collect()))
+    Some(values.collect())
 }
 
 /// What the operator that leads shows.

@@ -161,12 +161,28 @@ fn asked(entry: &Value) -> [&str; 5] {
     places.map(|place| text(entry, place))
 }
 
+/// Which object it is.
+fn object(entry: &Value) -> [&str; 4] {
+    ["/objectRef/apiGroup", "/objectRef/resource", "/objectRef/namespace", "/objectRef/name"]
+        .map(|place| text(entry, place))
+}
+
+/// A request and its answer, in a line.
+fn line(entry: &Value) -> String {
+    let received = text(entry, "/requestReceivedTimestamp");
+    let [_, verb, _, _, sub] = asked(entry);
+    format!("{received} {verb} {:?} {sub}: {}", object(entry), text(entry, "/responseStatus/message"))
+}
+
 /// Requests of the operator that were refused for want of a right. While the chart is being removed its roles go
 /// before its pods have ended: what they are refused then is as it should be.
 /// So it is with what an API server refuses that has just started and does not know its rules yet: a right that
-/// is had at any other time is not missing.
-fn refused(log: &[Value]) -> Vec<&Value> {
-    let granted: BTreeSet<_> = log.iter().filter(|entry| code(entry) < 300).map(asked).collect();
+/// is had at any other time is not missing. Admission asks for rights to an object's owners, which differ from
+/// object to object: there the same object counts.
+fn refused(log: &[Value]) -> Vec<String> {
+    let well = || log.iter().filter(|entry| code(entry) < 300 && text(entry, "/user/username") == USER);
+    let granted: BTreeSet<_> = well().map(asked).collect();
+    let written: BTreeSet<_> = well().filter(|entry| verb(text(entry, "/verb")) != "read").map(object).collect();
     let (mut refused, mut missing, mut changed) = (Vec::new(), BTreeSet::new(), Timestamp::MIN);
     for entry in log {
         let resource = text(entry, "/objectRef/resource");
@@ -187,11 +203,11 @@ fn refused(log: &[Value]) -> Vec<&Value> {
             entry.pointer("/annotations/authorization.k8s.io~1decision").is_some_and(|d| d == "forbid");
         // What a quota or an ending namespace refuses is no right.
         let by_admission = message.contains("cannot set") && message.contains("ownerRef");
-        let blocked = message.contains("cannot set blockOwnerDeletion");
+        let by_admission = by_admission && !written.contains(&object(entry));
         let ours = text(entry, "/user/username") == USER && code(entry) == 403;
         let by_rules = by_rules && !granted.contains(&asked(entry));
-        if ours && bound && (by_rules || by_admission || blocked) {
-            refused.push(entry);
+        if ours && bound && (by_rules || by_admission) {
+            refused.push(line(entry));
         }
     }
     refused

@@ -1,13 +1,12 @@
 //! A fleet's streams piece by piece: since which revision each is what it is, and which are no more.
 //! What is remembered is bounded: so many former states, so many bytes.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use sluice_wire::places::Ids;
 use sluice_wire::polling::{KEPT_REVISIONS, MAX_KEPT};
 
 use super::Unreadable;
@@ -23,16 +22,6 @@ pub struct Delta<'a> {
     pub put: Vec<&'a Bytes>,
     /// Streams that are no more.
     pub gone: Vec<&'a Key>,
-}
-
-/// What a stream is told apart by.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ids<'a> {
-    #[serde(borrow)]
-    group_id: Cow<'a, str>,
-    #[serde(borrow)]
-    stream_id: Cow<'a, str>,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,13 +1,17 @@
 //! A stream that has moved stays on its former fleet for a while: producers that asked before are still sent there.
+//! A fleet that is declared otherwise meanwhile lets go at once, since it may not let the stream in any more.
 //! It decides no move, and what it remembers only spares producers a refusal: an operator that starts lets go at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use sluice_crds::ProxyFleetSpec;
 
 use super::{Plan, Round};
 use crate::ObjectRef;
 use crate::reconcile::Memory;
-use crate::resolve::{Decision, FleetKey, ResolvedStream};
+use crate::resolve::{Decision, FleetKey, Resolution, ResolvedFleet, ResolvedStream};
 
 /// How long the former fleet goes on with a stream that has moved.
 pub(super) const LINGER: Duration = Duration::from_secs(60);
@@ -16,40 +20,68 @@ pub(super) const LINGER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Lingering {
     stream: ResolvedStream,
+    /// What that fleet is declared as.
+    spec: Arc<ProxyFleetSpec>,
     /// Until when, once it has moved.
     until: Option<Instant>,
 }
 
 /// Streams on fleets that they leave or have left.
-pub(crate) type Leaving = BTreeMap<(FleetKey, ObjectRef), Lingering>;
+#[derive(Debug, Default)]
+pub(crate) struct Leaving(BTreeMap<(FleetKey, ObjectRef), Lingering>);
 
 /// Adds to each fleet the streams that have left it not long ago.
 pub(super) fn plan(round: &mut Round<'_>, memory: &mut Memory, plan: &mut Plan) {
-    let decisions: BTreeMap<&ObjectRef, &Decision> =
-        round.resolution.streams.iter().map(|decision| (&decision.stream, decision)).collect();
-    let now = round.now;
-    memory.leaving.retain(|(fleet, stream), lingering| {
-        decisions.get(stream).is_some_and(|decision| goes_on(decision, fleet, lingering, now))
-    });
-    for decision in round.resolution.streams.iter().filter(|decision| decision.moving_to.is_some()) {
-        let Some(fleet) = &decision.fleet else { continue };
-        let served = round.resolution.fleets.iter().find(|resolved| resolved.key() == *fleet);
-        let stream = served
-            .and_then(|served| served.streams.iter().find(|stream| stream.reference() == decision.stream));
-        if let Some(stream) = stream {
-            let lingering = Lingering { stream: stream.clone(), until: None };
-            memory.leaving.insert((fleet.clone(), decision.stream.clone()), lingering);
-        }
+    if let Some(until) = memory.leaving.linger(&mut round.resolution, round.now) {
+        plan.again = Some(plan.again.map_or(until, |again| again.min(until)));
     }
-    for ((fleet, _), lingering) in &memory.leaving {
-        let Some(until) = lingering.until else { continue };
-        let Some(left) = round.resolution.fleets.iter_mut().find(|resolved| resolved.key() == *fleet) else {
-            continue;
-        };
-        let ids = |stream: &ResolvedStream| (stream.group_id.clone(), stream.stream_id.clone());
-        if let Err(place) = left.streams.binary_search_by_key(&ids(&lingering.stream), ids) {
-            left.streams.insert(place, lingering.stream.clone());
-            plan.again = Some(plan.again.map_or(until, |again| again.min(until)));
+}
+
+impl Leaving {
+    /// Adds to each fleet the streams that have left it not long ago; gives when the first of them goes.
+    fn linger(&mut self, resolution: &mut Resolution, now: Instant) -> Option<Instant> {
+        let decisions: BTreeMap<&ObjectRef, &Decision> =
+            resolution.streams.iter().map(|decision| (&decision.stream, decision)).collect();
+        let specs: BTreeMap<FleetKey, &ProxyFleetSpec> =
+            resolution.fleets.iter().map(|fleet| (fleet.key(), &fleet.spec)).collect();
+        self.0.retain(|(fleet, stream), lingering| {
+            specs.get(fleet).is_some_and(|spec| **spec == *lingering.spec)
+                && decisions.get(stream).is_some_and(|decision| goes_on(decision, fleet, lingering, now))
+        });
+        self.note(resolution);
+        let mut fleets: BTreeMap<FleetKey, &mut ResolvedFleet> =
+            resolution.fleets.iter_mut().map(|fleet| (fleet.key(), fleet)).collect();
+        let mut next = None::<Instant>;
+        for ((fleet, _), lingering) in &self.0 {
+            let Some((until, left)) = lingering.until.zip(fleets.get_mut(fleet)) else { continue };
+            let ids = |stream: &ResolvedStream| (stream.group_id.clone(), stream.stream_id.clone());
+            if let Err(place) = left.streams.binary_search_by_key(&ids(&lingering.stream), ids) {
+                left.streams.insert(place, lingering.stream.clone());
+                next = Some(next.map_or(until, |next| next.min(until)));
+            }
+        }
+        next
+    }
+
+    /// Notes streams that move, as the fleet that they leave serves them.
+    fn note(&mut self, resolution: &Resolution) {
+        let mut moving: BTreeMap<&FleetKey, BTreeSet<&ObjectRef>> = BTreeMap::new();
+        for decision in resolution.streams.iter().filter(|decision| decision.moving_to.is_some()) {
+            if let Some(fleet) = &decision.fleet {
+                moving.entry(fleet).or_default().insert(&decision.stream);
+            }
+        }
+        for fleet in &resolution.fleets {
+            let key = fleet.key();
+            let Some(moving) = moving.get(&key) else { continue };
+            let spec = Arc::new(fleet.spec.clone());
+            for stream in &fleet.streams {
+                let reference = stream.reference();
+                if moving.contains(&reference) {
+                    let lingering = Lingering { stream: stream.clone(), spec: Arc::clone(&spec), until: None };
+                    self.0.insert((key.clone(), reference), lingering);
+                }
+            }
         }
     }
 }
@@ -62,3 +94,6 @@ fn goes_on(decision: &Decision, fleet: &FleetKey, lingering: &mut Lingering, now
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use md5::{Digest, Md5};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use sluice_wire::document::Group;
+use sluice_wire::places::{Ids, Places};
 use sluice_wire::polling::{FLEET, GROUPS, SINK, STREAM, Update};
 
 /// What is wrong with an update.
@@ -36,32 +36,6 @@ pub(super) struct Pieces<'a> {
     sinks: Vec<&'a RawValue>,
     /// By groupId and streamId.
     streams: BTreeMap<(Cow<'a, str>, Cow<'a, str>), &'a RawValue>,
-}
-
-/// The places of a document that groups are made of.
-#[derive(Deserialize)]
-struct Places<'a> {
-    #[serde(default)]
-    groups: BTreeMap<String, Group>,
-    #[serde(borrow)]
-    fleet: &'a RawValue,
-    #[serde(borrow)]
-    overload: &'a RawValue,
-    #[serde(borrow)]
-    drain: &'a RawValue,
-    #[serde(borrow)]
-    sinks: Vec<&'a RawValue>,
-    #[serde(borrow)]
-    streams: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ids<'a> {
-    #[serde(borrow)]
-    group_id: Cow<'a, str>,
-    #[serde(borrow)]
-    stream_id: Cow<'a, str>,
 }
 
 impl<'a> Pieces<'a> {

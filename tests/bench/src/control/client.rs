@@ -4,8 +4,12 @@
 use std::io::{Error, ErrorKind, Result};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::tls::HOST;
 
 /// Connections of one address: the addresses are many, as those of proxies are, so that neither the server's limit for
 /// one nor the ports of one are met.
@@ -15,8 +19,9 @@ const MAX_HEAD: usize = 4 << 10;
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    socket: TcpStream,
+pub(crate) enum Connection {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
 }
 
 /// An answer.
@@ -49,24 +54,47 @@ impl Connection {
         socket.bind(SocketAddr::from((source(number), 0)))?;
         let socket = socket.connect(server).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket })
+        Ok(Self::Plain(socket))
+    }
+
+    /// Goes on over TLS.
+    pub(crate) async fn secured(self, connector: &TlsConnector) -> Result<Self> {
+        let Self::Plain(socket) = self else { return Ok(self) };
+        let name = HOST.try_into().map_err(Error::other)?;
+        Ok(Self::Secured(Box::new(connector.connect(name, socket).await?)))
     }
 
     pub(crate) async fn send(&mut self, request: &[u8]) -> Result<()> {
-        self.socket.write_all(request).await
+        match self {
+            Self::Plain(socket) => socket.write_all(request).await,
+            Self::Secured(stream) => {
+                stream.write_all(request).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    /// Waits for more, and reads it.
+    async fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<usize> {
+        match self {
+            Self::Plain(socket) => {
+                socket.readable().await?;
+                bytes.reserve(2 << 10);
+                socket.read_buf(bytes).await
+            }
+            Self::Secured(stream) => {
+                bytes.reserve(2 << 10);
+                stream.read_buf(bytes).await
+            }
+        }
     }
 
     /// Waits for an answer and reads it.
-    pub(crate) async fn answer(&self) -> Result<Answer> {
+    pub(crate) async fn answer(&mut self) -> Result<Answer> {
         let (mut bytes, mut expected) = (Vec::new(), None);
         loop {
-            self.socket.readable().await?;
-            bytes.reserve(2 << 10);
-            match self.socket.try_read_buf(&mut bytes) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
+            if self.fill(&mut bytes).await? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
             }
             if expected.is_none() {
                 expected = head(&bytes)?;

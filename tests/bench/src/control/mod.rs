@@ -6,7 +6,7 @@
 //! | [`fleet`] | a made-up fleet of many streams, of which one changes |
 //! | [`server`] | the operator's listener, fed with that fleet: a process |
 //! | [`manager`] | the operator's registry, told of made-up nodes: a process |
-//! | [`client`] | a connection of a simulated proxy |
+//! | [`client`], [`tls`] | a connection of a simulated proxy, plain or over TLS |
 //! | [`pollers`] | proxies that poll: a process |
 //! | [`nodes`] | proxies that send heartbeats: a process |
 //! | [`hub`] | waiters without any socket: a process |
@@ -21,6 +21,7 @@ pub(crate) mod nodes;
 pub(crate) mod poll;
 pub(crate) mod pollers;
 pub(crate) mod server;
+pub(crate) mod tls;
 pub(crate) mod waiters;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,23 +1,55 @@
 //! From publishing one changed stream to what waiting proxies have of it: how long, and how many bytes.
 
+use std::ffi::OsStr;
+
+use tempfile::TempDir;
+
 use super::pollers::Round;
-use super::{fleet, ms, percentile, server, shares};
+use super::{fleet, ms, percentile, server, shares, tls};
 use crate::part::Part;
 use crate::rounds::median;
 
 /// All told within this many milliseconds of publishing.
 const TARGET: f64 = 250.0;
 
+/// How proxies poll.
+pub(crate) enum Way {
+    /// Over plain HTTP, given the change itself.
+    Plain,
+    /// Over plain HTTP, as any client of the contract: told of names alone, they then fetch what changed.
+    Names,
+    /// As `Plain`, but over TLS with the certificate of this folder.
+    Tls(TempDir),
+}
+
+impl Way {
+    /// Over TLS.
+    pub(crate) fn tls() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        tls::make(folder.path());
+        Self::Tls(folder)
+    }
+
+    /// Starts a server that can be polled so.
+    pub(crate) fn server(&self, streams: usize) -> server::Server {
+        let folder = if let Self::Tls(folder) = self { Some(folder.path()) } else { None };
+        server::start(streams, folder)
+    }
+}
+
 /// Simulated proxies in as many processes as they need.
 pub(crate) struct Pollers(Vec<Part>);
 
 impl Pollers {
-    pub(crate) fn start(server: &str, count: usize, names: bool) -> Self {
+    pub(crate) fn start(server: &str, count: usize, way: &Way) -> Self {
         let start = |(first, count): (usize, usize)| {
             let (first, count) = (first.to_string(), count.to_string());
-            let mut arguments = vec!["pollers", "--server", server, "--first", &first, "--count", &count];
-            if names {
-                arguments.push("--names");
+            let arguments = ["pollers", "--server", server, "--first", &first, "--count", &count];
+            let mut arguments = arguments.map(OsStr::new).to_vec();
+            match way {
+                Way::Plain => {}
+                Way::Names => arguments.push("--names".as_ref()),
+                Way::Tls(folder) => arguments.extend(["--tls".as_ref(), folder.path().as_os_str()]),
             }
             Part::start(arguments)
         };
@@ -52,14 +84,16 @@ impl Pollers {
 /// Measures and prints.
 pub(crate) fn run(pollers: usize, streams: usize, rounds: usize) {
     println!("\nlong polling: {pollers} proxies wait, one of {streams} streams is changed, {rounds} rounds");
-    measure(pollers, streams, rounds, false);
-    measure(pollers, streams, rounds, true);
+    for way in [Way::Plain, Way::tls(), Way::Names] {
+        measure(pollers, streams, rounds, &way);
+    }
 }
 
-fn measure(pollers: usize, streams: usize, rounds: usize, names: bool) {
-    let mut server = server::start(streams);
-    let mut clients = Pollers::start(&server.address, pollers, names);
+fn measure(pollers: usize, streams: usize, rounds: usize, way: &Way) {
+    let mut server = way.server(streams);
+    let mut clients = Pollers::start(&server.address, pollers, way);
     let (mut p50, mut p99, mut worst, mut bytes, mut wrong) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
+    let names = matches!(way, Way::Names);
     let who = if names { "fetch complete" } else { "told" };
     for number in 1..=rounds {
         clients.wait();
@@ -84,17 +118,20 @@ fn measure(pollers: usize, streams: usize, rounds: usize, names: bool) {
     }
     let [p50, p99, worst] = [&p50, &p99, &worst].map(|values| median(values));
     let one = fleet::stream_length();
-    if names {
-        println!(
-            "medians, told names alone and then fetching what changed: p50 {p50:.0} ms, p99 {p99:.0} ms, all \
-             {worst:.0} ms (no target); {bytes} bytes a proxy over the wire, in {wrong} cases not as it should"
-        );
-    } else {
-        println!(
-            "medians, from publishing to the answer with the change, plain HTTP: p50 {p50:.0} ms, p99 {p99:.0} ms, all \
-             {worst:.0} ms (target: all within {TARGET:.0} ms)\n\
+    let times = format!("p50 {p50:.0} ms, p99 {p99:.0} ms, all {worst:.0} ms");
+    match way {
+        Way::Plain => println!(
+            "medians, from publishing to the answer with the change, plain HTTP: {times} (target: p99 within \
+             {TARGET:.0} ms)\n\
              bytes a proxy over the wire: {bytes}, of which the stream itself {one} (target: those of one stream); in \
              {wrong} cases not as it should"
-        );
+        ),
+        Way::Tls(_) => {
+            println!("medians, the same over TLS: {times} (no target), in {wrong} cases not as it should");
+        }
+        Way::Names => println!(
+            "medians, told names alone and then fetching what changed: {times} (no target); {bytes} bytes a proxy over \
+             the wire, in {wrong} cases not as it should"
+        ),
     }
 }

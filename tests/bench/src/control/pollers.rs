@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::client::{Answer, Connection};
-use super::{fleet, now_us};
+use super::{fleet, now_us, tls};
 use crate::part;
 
 /// The longest that a poll may take.
@@ -42,6 +43,20 @@ pub(crate) struct Args {
     /// As any client of the contract: told of names alone, they then fetch what changed.
     #[arg(long)]
     pub(crate) names: bool,
+    /// Over TLS, with the certificate of this folder.
+    #[arg(long)]
+    pub(crate) tls: Option<PathBuf>,
+}
+
+impl Args {
+    /// A connection as they have them.
+    async fn connect(&self, number: usize) -> std::io::Result<Connection> {
+        let connection = Connection::open(self.server, number).await?;
+        match &self.tls {
+            Some(folder) => connection.secured(&tls::connector(folder)).await,
+            None => Ok(connection),
+        }
+    }
 }
 
 /// What a round came to.
@@ -65,8 +80,8 @@ struct Having {
 }
 
 impl Having {
-    async fn fetched(server: SocketAddr) -> Self {
-        let mut connection = Connection::open(server, 0).await.expect("a connection");
+    async fn fetched(args: &Args) -> Self {
+        let mut connection = args.connect(0).await.expect("a connection");
         let keys: Vec<_> = GROUPS.iter().map(|group| format!("groupKeys={group}&")).collect();
         let request = format!(
             "GET /configs/fetch?{}namespaceId={} HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -140,7 +155,7 @@ pub(crate) fn run(args: &Args) {
     let mut commands = part::commands();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut having = Having::fetched(args.server).await;
+        let mut having = Having::fetched(args).await;
         let mut connections = open(args).await;
         let mut round = None;
         while let Some(command) = commands.recv().await {
@@ -165,10 +180,10 @@ async fn open(args: &Args) -> Vec<Connection> {
     let opening = Arc::new(Semaphore::new(OPENING));
     let mut tasks = JoinSet::new();
     for number in args.first..args.first + args.count {
-        let (opening, server) = (Arc::clone(&opening), args.server);
+        let (opening, args) = (Arc::clone(&opening), args.clone());
         tasks.spawn(async move {
             let _turn = opening.acquire().await;
-            Connection::open(server, number).await.expect("a connection")
+            args.connect(number).await.expect("a connection")
         });
     }
     tasks.join_all().await

@@ -7,6 +7,8 @@
 //! | `change` | when it was published that one stream is changed, in microseconds since 1970 |
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use sluice_operator::caller::Trust;
 use sluice_operator::poll::board::{Change, Space};
 use sluice_operator::poll::edition::Edition;
 use sluice_operator::poll::feed;
-use sluice_operator::poll::http::{Limits, Routes, serve};
+use sluice_operator::poll::http::{Limits, Plain, Routes, serve, serve_tls};
 use sluice_operator::poll::hub::Hub;
 use sluice_operator::telemetry::Metrics;
 use sluice_tests::process::raise_open_files;
@@ -24,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{fleet, now_us};
+use super::{fleet, now_us, tls};
 use crate::part::{self, Part};
 
 /// How long all polls may be on their way.
@@ -35,6 +37,9 @@ const SOON: Duration = Duration::from_secs(60);
 pub(crate) struct Args {
     #[arg(long)]
     streams: usize,
+    /// Over TLS, with the certificate of this folder.
+    #[arg(long)]
+    tls: Option<PathBuf>,
 }
 
 /// The process; it ends with this value.
@@ -44,9 +49,11 @@ pub(crate) struct Server {
     pub(crate) address: String,
 }
 
-/// Starts it.
-pub(crate) fn start(streams: usize) -> Server {
-    let part = Part::start(["operator", "--streams", &streams.to_string()]);
+/// Starts it, with the certificate of a folder if it is to serve over TLS.
+pub(crate) fn start(streams: usize, tls: Option<&Path>) -> Server {
+    let mut arguments: Vec<OsString> = ["operator", "--streams", &streams.to_string()].map(OsString::from).into();
+    arguments.extend(tls.iter().flat_map(|folder| ["--tls".into(), folder.into()]));
+    let part = Part::start(arguments);
     let address = part.line();
     Server { part, address }
 }
@@ -74,7 +81,7 @@ pub(crate) fn run(args: &Args) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let metrics = Metrics::new().expect("metrics of different names");
-        let mut publisher = Publisher::start(args.streams, &metrics).await;
+        let mut publisher = Publisher::start(args, &metrics).await;
         while let Some(command) = commands.recv().await {
             match &*command {
                 "waiting" => println!("{}", waiting(&metrics)),
@@ -85,12 +92,26 @@ pub(crate) fn run(args: &Args) {
     });
 }
 
-/// Serves as local mode does, and says the address.
-pub(crate) async fn listen(routes: Arc<Routes>, stop: CancellationToken) {
+const LIMITS: Limits = Limits { connections: 20_000, per_address: 1_024 };
+
+/// A socket whose address was said.
+async fn bound() -> TcpListener {
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", socket.local_addr().expect("its address"));
-    let limits = Limits { connections: 20_000, per_address: 1_024 };
-    tokio::spawn(serve(socket, routes, Trust::Local, limits, stop));
+    socket
+}
+
+/// Serves as local mode does, and says the address.
+pub(crate) async fn listen(routes: Arc<Routes>, stop: CancellationToken) {
+    tokio::spawn(serve(bound().await, routes, Trust::Local, LIMITS, stop));
+}
+
+/// The same over TLS.
+async fn listen_secured(routes: Arc<Routes>, folder: &Path, metrics: Metrics, stop: CancellationToken) {
+    let socket = bound().await;
+    let (_config, configs) = watch::channel(Some(Arc::new(tls::server(folder))));
+    let with = (configs, Arc::new(Plain(Trust::Local)));
+    tokio::spawn(serve_tls(socket, routes, with, LIMITS, metrics, stop));
 }
 
 /// Where published configuration comes from.
@@ -101,21 +122,24 @@ struct Publisher {
 }
 
 impl Publisher {
-    async fn start(streams: usize, metrics: &Metrics) -> Self {
+    async fn start(args: &Args, metrics: &Metrics) -> Self {
         let hub = Hub::default();
         let (changes, received) = mpsc::channel(16);
         let (complete, mut completed) = watch::channel(false);
         let stop = CancellationToken::new();
         tokio::spawn(feed::run(hub.clone(), received, [Space::fleets()].into(), complete, stop.clone()));
-        let fleet = fleet::published(streams);
+        let fleet = fleet::published(args.streams);
         let edition = read(&json(&fleet), None);
         let publisher = Self { fleet, edition, changes };
         publisher.send().await;
         publisher.changes.send(Change::FleetsListed).await.expect("a feed that runs");
         completed.wait_for(|complete| *complete).await.expect("a feed that runs");
 
-        let routes = Routes::new(hub, BTreeMap::new(), None, metrics.clone());
-        listen(Arc::new(routes), stop).await;
+        let routes = Arc::new(Routes::new(hub, BTreeMap::new(), None, metrics.clone()));
+        match &args.tls {
+            Some(folder) => listen_secured(routes, folder, metrics.clone(), stop).await,
+            None => listen(routes, stop).await,
+        }
         publisher
     }
 

@@ -1,27 +1,39 @@
 //! What a long poll that waits costs the operator in memory: over real sockets, and in the hub alone.
 
-use super::poll::Pollers;
-use super::server;
+use super::poll::{Pollers, Way};
 use crate::part::Part;
 use sluice_tests::process::rss_kib;
 
 /// KiB a waiter over plain HTTP, at most.
 const TARGET: f64 = 16.0;
+/// Of the fleet that is polled.
+const STREAMS: usize = 1_000;
 
 /// Measures and prints.
 pub(crate) fn run(sockets: usize, alone: usize) {
     println!("\nwaiting long polls: {sockets} over sockets, {alone} in the hub alone");
-    let mut server = server::start(1_000);
+    over_sockets(sockets, &Way::Plain);
+    // Fewer, since the memory of the clients is that of this machine as well.
+    over_sockets(sockets / 3, &Way::tls());
+    in_the_hub(alone);
+}
+
+fn over_sockets(sockets: usize, way: &Way) {
+    let mut server = way.server(STREAMS);
     let idle = rss_kib(server.pid());
-    let mut clients = Pollers::start(&server.address, sockets, false);
+    let mut clients = Pollers::start(&server.address, sockets, way);
     let connected = rss_kib(server.pid());
     clients.wait();
     server.until_waiting(sockets);
     let waiting = rss_kib(server.pid());
     let each = (waiting.saturating_sub(idle)) as f64 / sockets as f64;
+    let how = match way {
+        Way::Tls(_) => "TLS (no target)".to_owned(),
+        _ => format!("plain HTTP (target: under {TARGET:.0} KiB a waiter)"),
+    };
     println!(
-        "over sockets, plain HTTP: {each:.1} KiB resident a waiter (target: under {TARGET:.0}); the server {} MiB idle, \
-         {} MiB connected, {} MiB with all waiting",
+        "{sockets} over sockets, {how}: {each:.1} KiB resident a waiter; the server {} MiB idle, {} MiB connected, \
+         {} MiB with all waiting",
         idle / 1_024,
         connected / 1_024,
         waiting / 1_024
@@ -36,7 +48,9 @@ pub(crate) fn run(sockets: usize, alone: usize) {
         rss_kib(server.pid()) / 1_024,
         round.wrong
     );
-    drop((clients, server));
+}
+
+fn in_the_hub(alone: usize) {
     let mut hub = Part::start(["hub", "--waiters", &alone.to_string()]);
     let idle = rss_kib(hub.pid());
     assert_eq!(hub.ask("wait"), "waiting");

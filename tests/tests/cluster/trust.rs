@@ -1,0 +1,184 @@
+//! Whatever happens to the Secrets of the operator's authority, no proxy is cut off from its operators.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
+use sluice_tests::cluster::{Cluster, Namespace, eventually};
+
+use super::manifests::{fleet, stream};
+use super::metrics::values;
+use super::operator::operators;
+use super::pace::{hurry, soon_ready};
+
+const AUTHORITY: &str = "sluice-operator-ca";
+const LEAF: &str = "sluice-operator-tls";
+/// How long a new authority waits here, in seconds: the kubelet is hurried on meanwhile.
+const GRACE: u64 = 20;
+
+/// Operators whose authorities wait for less than ten minutes; as they were when this is dropped.
+struct Hasty<'a> {
+    cluster: &'a Cluster,
+    /// Which of their arguments says so.
+    place: String,
+}
+
+impl<'a> Hasty<'a> {
+    fn operators(cluster: &'a Cluster) -> Self {
+        let place = "-o=jsonpath={.spec.template.spec.containers[0].args}";
+        let before = cluster.kubectl(&["-n", SYSTEM, "get", "deployment/sluice-operator", place]);
+        let before: Vec<String> = serde_json::from_str(&before).expect("arguments");
+        let place = format!("/spec/template/spec/containers/0/args/{}", before.len());
+        let hasty = Self { cluster, place };
+        hasty.patch(&format!(r#""add","value":"--ca-grace={GRACE}""#)).expect("a Deployment that takes it");
+        rolled_out(cluster).expect("operators");
+        hasty
+    }
+
+    fn patch(&self, operation: &str) -> Result<String, String> {
+        let change = format!(r#"[{{"path":"{}","op":{operation}}}]"#, self.place);
+        let patch = ["patch", "deployment/sluice-operator", "--type=json", "-p", &change];
+        self.cluster.try_kubectl(&[&["-n", SYSTEM][..], &patch].concat())
+    }
+}
+
+impl Drop for Hasty<'_> {
+    fn drop(&mut self) {
+        let undone = self.patch(r#""remove""#).and_then(|_| rolled_out(self.cluster));
+        if let Err(error) = undone {
+            eprintln!("the operators' authorities wait no more than {GRACE} s: {error}");
+        }
+    }
+}
+
+fn rolled_out(cluster: &Cluster) -> Result<String, String> {
+    let status = ["rollout", "status", "deployment/sluice-operator", "--timeout=180s"];
+    cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
+}
+
+/// Starts every operator anew.
+fn restart(cluster: &Cluster) {
+    cluster.kubectl(&["-n", SYSTEM, "rollout", "restart", "deployment/sluice-operator"]);
+    rolled_out(cluster).expect("operators");
+}
+
+/// The certificate in a Secret, as PEM.
+fn certificate(cluster: &Cluster, secret: &str) -> Result<String, String> {
+    let place = r"-o=jsonpath={.data.tls\.crt}";
+    let text = cluster.try_kubectl(&["-n", SYSTEM, "get", "secret", secret, place])?;
+    let pem = BASE64_STANDARD.decode(text).map_err(|error| error.to_string())?;
+    String::from_utf8(pem).map_err(|error| error.to_string())
+}
+
+/// Waits until a Secret holds another certificate, and gives it.
+fn another(cluster: &Cluster, secret: &str, before: &str) -> String {
+    eventually(&format!("another certificate in {secret}"), PATIENCE, || {
+        let now = certificate(cluster, secret)?;
+        if now == before { Err("the former".to_owned()) } else { Ok(now) }
+    })
+}
+
+/// Whom proxies of a namespace trust.
+fn bundle(space: &Namespace<'_>) -> String {
+    space.kubectl(&["get", "configmap/sluice-trust", r"-o=jsonpath={.data.ca\.crt}"])
+}
+
+/// Whether every operator serves a certificate that `trusted` has signed, for the name of its Service.
+fn all_are_trusted(cluster: &Cluster, trusted: &str) -> Result<(), String> {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(trusted.as_bytes()).expect("room for it");
+    let name = format!("sluice-operator.{SYSTEM}.svc");
+    for (pod, ip) in operators(cluster) {
+        let mut curl = cluster.command("curl");
+        curl.args(["-sS", "-m", "10", "--connect-to", &format!("{name}:8443:{ip}:8443")]);
+        let output = curl.arg("--cacert").arg(file.path()).arg(format!("https://{name}:8443/")).output();
+        let output = output.expect("curl runs");
+        if !output.status.success() {
+            return Err(format!("{pod}: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+    }
+    Ok(())
+}
+
+/// Heartbeats of a node that operators have taken, and connections over TLS that came to nothing there.
+fn heard(cluster: &Cluster, node: &str) -> Result<(f64, f64), String> {
+    let taken = values(node).ok_or("the node does not answer")?;
+    let taken = taken.get(r#"sluice_heartbeats_total{result="taken"}"#).copied().ok_or("no such metric")?;
+    let mut failed = 0.0;
+    for (pod, ip) in operators(cluster) {
+        let metrics = values(&ip).ok_or_else(|| format!("{pod} does not answer"))?;
+        failed += metrics.get("sluice_operator_handshakes_failed_total").copied().unwrap_or_default();
+    }
+    Ok((taken, failed))
+}
+
+/// Starts every operator anew, so that the node has to connect and to trust again, and waits until it is heard.
+fn until_heard_anew(cluster: &Cluster, node: &str) {
+    restart(cluster);
+    let before = eventually("a number of heartbeats", PATIENCE, || heard(cluster, node));
+    // Two operators, each told every five seconds.
+    eventually("the node to be heard by new operators", PATIENCE, || {
+        let now = heard(cluster, node)?;
+        if now.0 >= before.0 + 4.0 { Ok(()) } else { Err(format!("{now:?} after {before:?}")) }
+    });
+    let (_, failed) = eventually("the operators' metrics", PATIENCE, || heard(cluster, node));
+    assert_eq!(failed, 0.0, "connections that did not come to trust");
+}
+
+#[test]
+fn a_lost_authority_and_a_lost_certificate_cut_no_proxy_off() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let _hasty = Hasty::operators(&cluster);
+    let space = cluster.namespace("trust");
+    space.apply(&(fleet("edge", 1) + &stream("s", "edge")));
+    soon_ready(&space, "s", &space);
+    let pods = space.until_ready_pods("edge", 1, PATIENCE);
+    let node = &pods[0].ip;
+    let former = certificate(&cluster, AUTHORITY).unwrap();
+    let leaf = certificate(&cluster, LEAF).unwrap();
+    all_are_trusted(&cluster, &bundle(&space)).unwrap();
+    eventually("heartbeats that are taken", PATIENCE, || {
+        let (taken, _) = heard(&cluster, node)?;
+        if taken > 0.0 { Ok(()) } else { Err("none".to_owned()) }
+    });
+
+    // A certificate that is lost is signed again by the same authority.
+    cluster.kubectl(&["-n", SYSTEM, "delete", "secret", LEAF]);
+    let second = another(&cluster, LEAF, &leaf);
+    assert_eq!(certificate(&cluster, AUTHORITY).unwrap(), former);
+    until_heard_anew(&cluster, node);
+
+    // An authority that is lost is followed by one that everybody trusts before it signs, and the former is trusted on.
+    cluster.kubectl(&["-n", SYSTEM, "delete", "secret", AUTHORITY]);
+    let authority = another(&cluster, AUTHORITY, &former);
+    let both = eventually("both authorities to be trusted", PATIENCE, || {
+        let trusted = bundle(&space);
+        let both = trusted.contains(authority.trim()) && trusted.contains(former.trim());
+        if both { Ok(trusted) } else { Err(trusted) }
+    });
+    hurry(&space);
+    all_are_trusted(&cluster, &both).unwrap();
+    another(&cluster, LEAF, &second);
+    eventually("certificates of the new authority", PATIENCE, || all_are_trusted(&cluster, &authority));
+    assert!(bundle(&space).contains(former.trim()), "who has the former certificate still is not trusted");
+    all_are_trusted(&cluster, &former).expect_err("the former authority signs no more");
+    until_heard_anew(&cluster, node);
+
+    // When both are lost, proxies go on with what they have until the kubelet has brought them the new authority.
+    cluster.kubectl(&["-n", SYSTEM, "delete", "secret", AUTHORITY, LEAF]);
+    let third = another(&cluster, AUTHORITY, &authority);
+    let service = space.service("sluice-edge");
+    try_report(&service, space.name(), "s", "with nobody to trust").unwrap();
+    eventually("certificates of the third authority", PATIENCE, || all_are_trusted(&cluster, &third));
+    restart(&cluster);
+    let before = eventually("a number of heartbeats", PATIENCE, || heard(&cluster, node)).0;
+    eventually("heartbeats that are taken again", KUBELET, || {
+        hurry(&space);
+        let (taken, _) = heard(&cluster, node)?;
+        if taken > before { Ok(()) } else { Err(format!("{taken} as before")) }
+    });
+    assert_eq!(space.until_ready_pods("edge", 1, Duration::from_secs(90)), pods, "the same pod, not started again");
+}
