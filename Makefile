@@ -56,7 +56,7 @@ bench: setup-test ## Measure Sluice beside a bare hyper server, what a topic in 
 	$(CARGO) build --locked --release -p sluice-proxy -p sluice-bench
 	target/release/sluice-bench
 	$(CARGO) build --locked --workspace --all-targets
-	$(CARGO) test --locked --workspace --test cluster -- scale its_first_report --nocapture
+	$(CARGO) test --locked --workspace --test cluster -- scale its_first_report a_changed_limit --nocapture
 
 audit: setup-run ## Licenses, bans and sources of every dependency (deny.toml)
 	@command -v cargo-deny >/dev/null || { echo "make: installing cargo-deny"; $(CARGO) install --locked cargo-deny; }

@@ -7,6 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sluice_admin::listener;
+use sluice_admin::seats::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::lead::Term;
 use crate::telemetry::Metrics;
 
-/// Connections served at once.
-const CONNECTIONS: usize = 64;
+/// Connections served at once: the kubelet's probes have a seat however many anybody else takes.
+const LIMITS: Limits = Limits { connections: 64, per_address: 16 };
 
 /// What the port shows.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub async fn serve(socket: TcpListener, shown: Shown, stop: CancellationToken) {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(shown);
-    listener::serve(socket, router, CONNECTIONS, stop).await;
+    listener::serve(socket, router, LIMITS, stop).await;
 }
 
 async fn ready(State(shown): State<Shown>) -> Response {

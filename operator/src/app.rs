@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use kube::Client;
+use sluice_admin::open_files;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -50,6 +51,7 @@ pub enum AppError {
 /// # Errors
 /// [`AppError`], before anything is written.
 pub async fn run(args: Args) -> Result<(), AppError> {
+    open_files::raise();
     let mut terminated = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use sluice_admin::log::LogForm;
+use sluice_admin::seats::Limits;
 
 use crate::pki;
-use crate::poll::{Settings, http::Limits};
+use crate::poll::Settings;
 use crate::reconcile::WRITE_RATE;
 
 /// Makes ProxyFleets and DataStreams run, and tells what became of them.
@@ -49,10 +50,10 @@ pub struct Args {
     /// log in with.
     #[arg(long, value_name = "SECRET")]
     pub poll_login_secret: Option<String>,
-    /// Connections of long polling, in all, and as many of --tls.
+    /// Connections of --poll, in all.
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub poll_connections: usize,
-    /// Connections from one address.
+    /// Connections from one address, of --poll and of --tls.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_024)]
     pub poll_connections_per_address: usize,
     /// Writes of endpoint ConfigMaps and of statuses in a second, at most.
@@ -61,6 +62,9 @@ pub struct Args {
     /// Address that proxies speak to, over TLS and with the token of their pod; without it there is none.
     #[arg(long, value_name = "ADDRESS")]
     pub tls: Option<SocketAddr>,
+    /// Connections of --tls, in all: each proxy has up to two with each operator.
+    #[arg(long, value_name = "NUMBER", default_value_t = 40_000)]
+    pub tls_connections: usize,
     /// Where proxies find every replica of the operator, such as https://HOST:8443; without it they are told of none.
     #[arg(long, value_name = "URL")]
     pub operator_url: Option<String>,
@@ -85,6 +89,12 @@ impl Args {
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
         let namespaces = self.poll_namespace.iter().cloned().collect();
         Settings { namespaces, login, limits, identity: self.identity.clone() }
+    }
+
+    /// How many connections proxies may have.
+    #[must_use]
+    pub const fn proxies(&self) -> Limits {
+        Limits { connections: self.tls_connections, per_address: self.poll_connections_per_address }
     }
 
     /// Where certificates are kept.

@@ -25,6 +25,7 @@ pub mod admin;
 pub mod app;
 pub mod apply;
 pub mod args;
+mod body;
 pub mod build;
 pub mod caller;
 mod hex;

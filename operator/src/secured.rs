@@ -29,6 +29,6 @@ pub(crate) fn start(
     let (tokens, keeping) = tokens::start(client.clone(), rest.stop.clone());
     rest.tracker.spawn(keeping);
     let by = (kept.configs, Arc::new(Bearers::new(tokens, metrics.clone())));
-    rest.tracker.spawn(serve_tls(socket, routes, by, args.polling().limits, metrics, rest.stop.clone()));
+    rest.tracker.spawn(serve_tls(socket, routes, by, args.proxies(), metrics, rest.stop.clone()));
     kept.bundles
 }

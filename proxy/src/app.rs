@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_admin::open_files;
 use sluice_wire::status::Announcement;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,7 +17,7 @@ use crate::args::Args;
 use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
 use crate::heartbeat::{Heartbeats, Sender};
 use crate::intake::{Intake, Listener, NodeCounters, bind};
-use crate::lifecycle::{Drain, Lifecycle, Stop, raise_open_files};
+use crate::lifecycle::{Drain, Lifecycle, Stop};
 use crate::load::{Load, Sampler};
 use crate::operators::{self, Operators};
 use crate::sink::SinkSet;
@@ -77,7 +78,7 @@ struct App {
 /// # Errors
 /// [`AppError`], before anything is served.
 pub async fn run(args: Args) -> Result<(), AppError> {
-    raise_open_files();
+    open_files::raise();
     let mut told = Stop::listen(args.supervised).map_err(AppError::Signals)?;
     let traces = Tracing::start(args.otlp_endpoint.as_deref())?;
     let http = listen(args.http)?;

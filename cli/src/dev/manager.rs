@@ -12,6 +12,7 @@ use sluice_operator::poll::board::{Change, Space};
 use sluice_operator::poll::edition::{Edition, Unreadable};
 use sluice_operator::poll::http::{Limits, Routes, serve};
 use sluice_operator::poll::hub::Hub;
+use sluice_operator::poll::whole::Wholes;
 use sluice_operator::publish::groups;
 use sluice_operator::registry::directory::{Directory, Fleet, Group as Served, Groups, Node};
 use sluice_operator::registry::http::Manager as Answers;
@@ -62,7 +63,8 @@ impl Manager {
             Ends { directory: directories, news, warm: watch::Sender::new(false), metrics: metrics.clone() };
         let (hub, stop) = (Hub::default(), CancellationToken::new());
         let (registry, keeper) = registry::start(ends, stop.clone());
-        let answers = Answers::new(registry, metrics.clone()).with_configurations(Arc::new(hub.clone()));
+        let answers =
+            Answers::new(registry, metrics.clone()).with_configurations(Arc::new(Wholes::new(hub.clone())));
         let routes = Routes::new(hub.clone(), BTreeMap::new(), None, metrics).with_manager(answers);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper);

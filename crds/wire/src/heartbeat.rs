@@ -14,6 +14,13 @@ pub const MAX_LENGTH: usize = 64 << 10;
 /// The longest [`Beat::config_error`], in bytes; what is longer is cut.
 pub const MAX_ERROR: usize = 1_024;
 
+/// At most [`MAX_ERROR`] bytes of an error's text, whole characters.
+#[must_use]
+pub fn cut_error(text: &str) -> &str {
+    let end = (0..=MAX_ERROR.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
 /// The highest load.
 pub const MAX_LOAD: u8 = 200;
 

@@ -5,8 +5,8 @@
 //! |---|---|---|---|
 //! | [`document`] | a fleet's configuration | operator | proxies |
 //! | [`parts`] | the same, cut for ConfigMaps | operator | proxies |
+//! | [`places`] | the same, taken apart unread | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
-//! | [`places`] | the same, taken apart unread | | |
 //! | [`status`] | `GET 9102/status` and `/books`, and the line a supervised proxy prints | proxies | operator, CLI |
 //! | [`heartbeat`] | how a node does, every few seconds | proxies | operators |
 //! | [`polling`] | a fleet's configuration over long polling | operators | proxies |

@@ -29,7 +29,7 @@ pub const STREAM: &str = "STREAM";
 /// All groups, in the order in which a document has them.
 pub const GROUPS: [&str; 3] = [FLEET, SINK, STREAM];
 
-/// Header of `POST /configs/listener` and `GET /configs/fetch`, with the revision that the caller has in effect. With it
+/// Header of `POST /configs/listener` and `GET /configs/fetch`, with the highest revision that the caller was given. With it
 /// a listener's answer carries the change itself ([`Changed::update`]), and a server that is behind it holds or refuses.
 pub const REVISION: &str = "Sluice-Revision";
 

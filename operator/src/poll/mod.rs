@@ -23,7 +23,7 @@ pub mod hub;
 pub mod maps;
 pub mod state;
 pub mod wait;
-mod whole;
+pub mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ use http::{Limits, Logins, Routes};
 use hub::Hub;
 use maps::tell::Teller;
 use maps::watch::Watch;
+use whole::Wholes;
 
 /// Changes that wait to be taken in. A watch stops reading when there are as many.
 const QUEUE: usize = 256;
@@ -138,8 +139,8 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let manager =
-        Manager::new(ties.registry, ties.metrics.clone()).with_configurations(Arc::new(hub.clone()));
+    let manager = Manager::new(ties.registry, ties.metrics.clone())
+        .with_configurations(Arc::new(Wholes::new(hub.clone())));
     let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(manager));
     let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
     rest.tracker.spawn(serving);

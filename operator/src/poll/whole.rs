@@ -1,5 +1,8 @@
 //! A fleet's configuration in one piece, for who asks for it as InLong's data proxies do. It makes no digest of a part.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sluice_wire::polling::{FLEET, SINK, STREAM};
@@ -22,10 +25,40 @@ struct Whole<'a> {
     streams: &'a RawValue,
 }
 
-impl Configurations for Hub {
-    fn of(&self, (namespace, name): &FleetKey) -> Option<Configuration> {
-        let (_, edition) = self.edition(&Space::fleet(namespace, name)).ok()?;
-        whole(&edition).ok().map(Configuration::new)
+/// Fleets whose configuration is kept in one piece, at most.
+const KEPT: usize = 16;
+
+/// The configurations that a hub has, each put together once.
+#[derive(Debug)]
+pub struct Wholes {
+    hub: Hub,
+    kept: Mutex<HashMap<FleetKey, (Arc<Edition>, Configuration)>>,
+}
+
+impl Wholes {
+    /// Those of `hub`.
+    #[must_use]
+    pub fn new(hub: Hub) -> Self {
+        Self { hub, kept: Mutex::default() }
+    }
+}
+
+impl Configurations for Wholes {
+    fn of(&self, fleet: &FleetKey) -> Option<Configuration> {
+        let (_, edition) = self.hub.edition(&Space::fleet(&fleet.0, &fleet.1)).ok()?;
+        // One at a time: whoever asks for the same one meanwhile has it from the first.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, made)) = kept.get(fleet)
+            && Arc::ptr_eq(of, &edition)
+        {
+            return Some(made.clone());
+        }
+        let made = whole(&edition).ok().map(Configuration::new)?;
+        if kept.len() == KEPT {
+            kept.clear();
+        }
+        kept.insert(fleet.clone(), (edition, made.clone()));
+        Some(made)
     }
 }
 
@@ -46,8 +79,6 @@ fn whole(edition: &Edition) -> serde_json::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::{Value, json};
 
     use super::super::board::Change;
@@ -67,12 +98,21 @@ mod tests {
         published.groups = groups::numbered(digests, &[].into(), 7);
         let edition = Edition::read(&serde_json::to_vec(&published).unwrap(), None).unwrap();
         let hub = Hub::default();
+        let wholes = Wholes::new(hub.clone());
         let fleet = ("shop".to_owned(), "edge".to_owned());
-        assert_eq!(hub.of(&fleet), None);
+        assert_eq!(wholes.of(&fleet), None);
         let space = Space::fleet("shop", "edge");
         hub.take(vec![Change::Fleet { space, edition: Some(Arc::new(edition)) }]);
-        let found = hub.of(&fleet).unwrap();
+        let found = wholes.of(&fleet).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&found.json).unwrap(), document);
         assert_eq!(found.md5.len(), 32);
+        assert_eq!(wholes.of(&fleet).unwrap().json.as_ptr(), found.json.as_ptr(), "it is put together once");
+
+        published.revision = 8;
+        let next = Edition::read(&serde_json::to_vec(&published).unwrap(), None).unwrap();
+        let space = Space::fleet("shop", "edge");
+        hub.take(vec![Change::Fleet { space, edition: Some(Arc::new(next)) }]);
+        let found = wholes.of(&fleet).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&found.json).unwrap()["revision"], 8);
     }
 }

@@ -42,6 +42,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const SHARE: u32 = 3;
 /// When only nodes' loads changed, it is planned again after this.
 const LOADS: Duration = Duration::from_secs(15);
+/// So long a node is taken to be as full as it said last; it is asked three times meanwhile.
+const LOAD_HOLDS: Duration = Duration::from_secs(30);
 /// How long writes on their way may take when the operator stops.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -51,8 +53,8 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 pub(crate) struct Memory {
     /// What nodes said last, by uid of the pod.
     answers: BTreeMap<String, Arc<NodeStatus>>,
-    /// How full nodes are, 0 to 200, by uid of the pod; of those that are not here it is not known.
-    loads: BTreeMap<String, u8>,
+    /// How full nodes were, 0 to 200, and when they said so, by uid of the pod.
+    loads: BTreeMap<String, (u8, Instant)>,
     /// What is remembered of fleets that autoscale.
     scales: BTreeMap<FleetKey, Scale>,
     /// What went wrong with the objects of a fleet or of a stream.
@@ -105,6 +107,18 @@ struct Fit {
 impl Memory {
     fn faults_of(&self, subject: &Subject) -> impl Iterator<Item = &Fault> {
         self.faults.get(subject).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// How full a node is; `None` where it has not said so for a while. One that is too busy to answer once has not
+    /// become empty by that.
+    fn load(&self, uid: &str, now: Instant) -> Option<u8> {
+        let (load, at) = self.loads.get(uid)?;
+        (now.saturating_duration_since(*at) <= LOAD_HOLDS).then_some(*load)
+    }
+
+    /// Forgets what was seen while this operator led: it may be long ago when it leads again.
+    fn forget_all(&mut self) {
+        *self = Self { roll: Arc::clone(&self.roll), ..Self::default() };
     }
 }
 
@@ -222,6 +236,9 @@ impl Reconciler {
     fn plan(&mut self, state: &mut State) {
         state.due = None;
         let leads = self.terms.borrow().is_some();
+        if !leads {
+            state.memory.forget_all();
+        }
         if !leads || !state.store.is_complete() {
             self.targets.send_replace(Targets::new());
             self.bundled.send_replace(None);
@@ -340,7 +357,10 @@ impl State {
     fn answer(&mut self, answer: Answer) {
         let Answer { uid, mut status } = answer;
         let load = status.as_mut().and_then(|status| status.load.take());
-        self.loads([(uid.clone(), load)]);
+        // Nothing is planned for a load alone: fleets that autoscale are looked at often enough.
+        if let Some(load) = load {
+            self.memory.loads.insert(uid.clone(), (load.min(MAX_LOAD), Instant::now()));
+        }
         let known = self.memory.answers.get(&uid);
         // A node that does not answer is judged by its pod; what it said last stays until the pod is gone.
         if let Some(status) = status
@@ -348,18 +368,6 @@ impl State {
         {
             self.memory.answers.insert(uid, Arc::new(status));
             self.soon();
-        }
-    }
-
-    /// Takes in how full nodes are, by uid of the pod; `None`: it is not known any more. Nothing is planned for that
-    /// alone: fleets that autoscale are looked at often enough.
-    fn loads(&mut self, told: impl IntoIterator<Item = (String, Option<u8>)>) {
-        for (uid, load) in told {
-            if let Some(load) = load {
-                self.memory.loads.insert(uid, load.min(MAX_LOAD));
-            } else {
-                self.memory.loads.remove(&uid);
-            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sluice_wire::heartbeat::{Heartbeat, MAX_ERROR, MAX_LOAD, ServiceStatus};
+use sluice_wire::heartbeat::{Heartbeat, MAX_LOAD, ServiceStatus, cut_error};
 use sluice_wire::status::NodeState;
 
 /// What a node said.
@@ -38,7 +38,7 @@ impl Said {
                 started: beat.started,
                 state: beat.state,
                 revision: beat.revision,
-                config_error: beat.config_error.map(cut),
+                config_error: beat.config_error.as_deref().map(|text| cut_error(text).to_owned()),
                 changes: beat.changes,
             },
             None => Self {
@@ -57,12 +57,6 @@ impl Said {
         let of = |said: &Self| (said.started, said.state, said.revision, said.changes);
         of(self) != of(before) || self.config_error != before.config_error
     }
-}
-
-fn cut(mut text: String) -> String {
-    let end = (0..=MAX_ERROR.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
-    text
 }
 
 /// What changed with a heartbeat.
@@ -129,7 +123,7 @@ impl Beats {
 
 #[cfg(test)]
 mod tests {
-    use sluice_wire::heartbeat::Beat;
+    use sluice_wire::heartbeat::{Beat, MAX_ERROR};
 
     use super::*;
 

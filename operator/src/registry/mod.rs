@@ -107,7 +107,7 @@ impl Registry {
         let directory = self.directory()?;
         Some(match directory.group(group) {
             Some(found) => self.list(&directory, &found.fleet, found.longest, client),
-            None => no_list(format!("no stream with groupId {:?} is accepted", cut(group))),
+            None => no_list(format!("no stream with groupId {:?} is accepted", shown(group))),
         })
     }
 
@@ -120,7 +120,7 @@ impl Registry {
             Some((key, fleet)) => self.list(&directory, key, fleet.longest, client),
             None => no_list(format!(
                 "there is no cluster {:?}: they are called <namespace>.<ProxyFleet>",
-                cut(name)
+                shown(name)
             )),
         })
     }
@@ -172,7 +172,7 @@ fn no_node((namespace, name): &FleetKey) -> String {
 }
 
 /// The beginning of what a client sent, as far as it is told back.
-fn cut(text: &str) -> String {
+fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }
 

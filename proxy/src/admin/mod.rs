@@ -10,18 +10,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use sluice_admin::listener;
+use sluice_admin::seats::Limits;
 use sluice_wire::status::NodeState;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::status::Node;
 
-/// Connections served at once.
-const CONNECTIONS: usize = 256;
+/// Connections served at once: the kubelet's probes have a seat however many anybody else takes.
+const LIMITS: Limits = Limits { connections: 256, per_address: 32 };
 
 /// Serves the admin port until `stop`.
 pub async fn serve(socket: TcpListener, node: Node, stop: CancellationToken) {
-    listener::serve(socket, router(node), CONNECTIONS, stop).await;
+    listener::serve(socket, router(node), LIMITS, stop).await;
 }
 
 fn router(node: Node) -> Router {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use sluice_wire::heartbeat::{Beat, Heartbeat, MAX_ERROR, ServiceStatus};
+use sluice_wire::heartbeat::{Beat, Heartbeat, ServiceStatus, cut_error};
 use sluice_wire::status::NodeState;
 
 use super::Now;
@@ -50,7 +50,7 @@ impl Sender {
                 started: self.started,
                 state: now.state,
                 revision: now.revision,
-                config_error: now.config_error.as_deref().map(cut),
+                config_error: now.config_error.as_deref().map(|text| cut_error(text).to_owned()),
                 changes: now.changes,
             }),
         }
@@ -65,12 +65,6 @@ fn reachable(bound: IpAddr) -> IpAddr {
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     }
-}
-
-/// At most [`MAX_ERROR`] bytes of a text, whole characters.
-fn cut(text: &str) -> String {
-    let end = (0..=MAX_ERROR.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    text.get(..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

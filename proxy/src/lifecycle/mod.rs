@@ -1,7 +1,6 @@
 //! Where the node is in its life, and the phases in which it leaves.
 //! It knows of no request and no sink; others ask it and act.
 
-mod limits;
 mod signal;
 
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-pub use limits::raise_open_files;
 pub use signal::Stop;
 
 /// Takes reports, asks for connections to end, is no longer ready.

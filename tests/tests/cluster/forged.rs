@@ -137,24 +137,35 @@ fn a_forged_heartbeat_lists_nothing() {
         }
     }
 
-    // Of who is somebody, whatever is claimed counts for nobody else: another pod's address and uid, another fleet,
-    // an address that there is not, a uid that there is not.
-    let stranger = token(&other, "default", "sluice-operator", Some("stranger"));
-    for (token, body) in [
-        (&stranger, victim),
-        (&stranger, heartbeat(other.name(), "edge", NOWHERE, "made-up", 0)),
-        (&own, heartbeat(name, "edge", NOWHERE, "made-up", 0)),
-        (&own, heartbeat(other.name(), "edge", &others[0].ip, &others[0].uid, 0)),
-    ] {
-        // Whether it is refused or taken for what its sender is, is for the answer to say.
-        let _ = send(&cluster, Some(token), &body);
-    }
-    for _ in 0..10 {
-        for (space, pods) in [(&space, &pods), (&other, &others)] {
-            let (nodes, load) = told(&cluster, space.name()).expect("lists");
-            assert_eq!(nodes, is(pods), "of {}", space.name());
-            assert!(load < FULL, "a forged load is told of {}", space.name());
+    // The fleets whose nodes stay as they are, and those of which no forged load is told.
+    let untouched = |loads: &[&Namespace<'_>]| {
+        for _ in 0..10 {
+            for (space, pods) in [(&space, &pods), (&other, &others)] {
+                let (nodes, load) = told(&cluster, space.name()).expect("lists");
+                assert_eq!(nodes, is(pods), "of {}", space.name());
+                let counts = loads.iter().any(|counts| counts.name() == space.name());
+                assert!(load < FULL || !counts, "a forged load is told of {}", space.name());
+            }
+            std::thread::sleep(Duration::from_millis(500));
         }
-        std::thread::sleep(Duration::from_millis(500));
+    };
+    // Of a pod that is no node nothing is taken, whatever it claims.
+    let stranger = token(&other, "default", "sluice-operator", Some("stranger"));
+    for body in [victim, heartbeat(other.name(), "edge", NOWHERE, "made-up", FULL)] {
+        for (status, body) in send(&cluster, Some(&stranger), &body) {
+            assert!(status == "200" && body.contains(r#""success":false"#), "{status} {body}");
+        }
     }
+    untouched(&[&space, &other]);
+
+    // What a node claims counts for itself alone: not for an address or a uid that there is not, nor for another fleet.
+    for body in [
+        heartbeat(name, "edge", NOWHERE, "made-up", FULL),
+        heartbeat(other.name(), "edge", &others[0].ip, &others[0].uid, FULL),
+    ] {
+        for (status, body) in send(&cluster, Some(&own), &body) {
+            assert!(status == "200" && body.contains(r#""success":true"#), "{status} {body}");
+        }
+    }
+    untouched(&[&other]);
 }

@@ -180,5 +180,9 @@ fn a_lost_authority_and_a_lost_certificate_cut_no_proxy_off() {
         let (taken, _) = heard(&cluster, node)?;
         if taken > before { Ok(()) } else { Err(format!("{taken} as before")) }
     });
-    assert_eq!(space.until_ready_pods("edge", 1, Duration::from_secs(90)), pods, "the same pod, not started again");
+    assert_eq!(
+        space.until_ready_pods("edge", 1, Duration::from_secs(90)),
+        pods,
+        "the same pod, not started again"
+    );
 }

@@ -182,7 +182,8 @@ fn line(entry: &Value) -> String {
 fn refused(log: &[Value]) -> Vec<String> {
     let well = || log.iter().filter(|entry| code(entry) < 300 && text(entry, "/user/username") == USER);
     let granted: BTreeSet<_> = well().map(asked).collect();
-    let written: BTreeSet<_> = well().filter(|entry| verb(text(entry, "/verb")) != "read").map(object).collect();
+    let written: BTreeSet<_> =
+        well().filter(|entry| verb(text(entry, "/verb")) != "read").map(object).collect();
     let (mut refused, mut missing, mut changed) = (Vec::new(), BTreeSet::new(), Timestamp::MIN);
     for entry in log {
         let resource = text(entry, "/objectRef/resource");

@@ -15,6 +15,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::callers::Stranger;
+use crate::body::Unread;
 use crate::poll::board::Served;
 
 /// What a request is answered with.
@@ -41,12 +42,9 @@ pub(super) enum Refusal {
     /// The body is no form.
     #[error("the body has to be application/x-www-form-urlencoded, not compressed")]
     NoForm,
-    /// The body is too long.
-    #[error("the body is longer than {0} bytes")]
-    TooLong(usize),
-    /// The body did not come in time.
-    #[error("the body did not come in time")]
-    TooSlow,
+    /// The body is not there.
+    #[error(transparent)]
+    Body(#[from] Unread),
     /// The caller did not say who it is, in a way that can be believed.
     #[error(transparent)]
     Stranger(#[from] Stranger),
@@ -75,8 +73,7 @@ impl Refusal {
             Self::NoPath | Self::NoSpace(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(unread) => unread.status(),
             Self::WrongLogin | Self::NoToken | Self::Stranger(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotYet(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -3,7 +3,6 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `seats` | how many connections there may be, in all and from one address |
 //! | `connection` | one connection, its timeouts, and how it ends |
 //! | `callers` | who sends a listener's requests |
 //! | `bearer`, `known` | callers by their tokens, each verified once |
@@ -26,29 +25,25 @@ mod login;
 mod prepared;
 mod question;
 mod routes;
-mod seats;
 mod spaces;
 mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use sluice_admin::accept::accept;
+use sluice_admin::seats::Seats;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use bearer::Bearers;
 pub use callers::{Callers, Plain, Stranger};
 pub use connection::serve as serve_connection;
 pub use login::{Login, Logins, keep as keep_login};
 pub use routes::Routes;
-pub use seats::{Limits, Seat, Seats};
+pub use sluice_admin::seats::Limits;
 pub use tls::serve as serve_tls;
 
 use crate::caller::Trust;
-
-/// After an error of accepting, most often "too many open files".
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves a plain listener, whose callers are all trusted alike, until `stop`; then polls that wait are answered, and
 /// connections end with their answer.
@@ -59,31 +54,12 @@ pub async fn serve(
     limits: Limits,
     stop: CancellationToken,
 ) {
-    let (callers, seats, connections) = (Arc::new(Plain(trust)), Seats::new(limits), TaskTracker::new());
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let Ok((connection, client)) = accepted else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let Some(seat) = seats.take(client.ip().to_canonical()) else {
-            tracing::debug!(client = %client.ip(), "one connection too many is closed");
-            continue;
-        };
-        // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
-        let _ = connection.set_nodelay(true);
+    let callers = Arc::new(Plain(trust));
+    accept(socket, Seats::new(limits), &stop, |connection, ip| {
         let (routes, callers, stop) = (Arc::clone(&routes), Arc::clone(&callers), stop.clone());
-        connections.spawn(async move {
-            let ip = client.ip().to_canonical();
-            serve_connection(connection, ip, &routes, &callers, &stop).await;
-            drop(seat);
-        });
-    }
-    connections.close();
-    connections.wait().await;
+        async move { serve_connection(connection, ip, &routes, &callers, &stop).await }
+    })
+    .await;
 }
 
 #[cfg(test)]

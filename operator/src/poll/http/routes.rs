@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::answer::{self, Answer, Refusal};
 use super::callers::Stranger;
@@ -17,6 +15,7 @@ use super::login::Logins;
 use super::prepared::{Body as Made, Prepared, Question};
 use super::question::{self, Fetch, Listen};
 use super::spaces::{Asked, Spaces};
+use crate::body;
 use crate::caller::{Caller, Trust};
 use crate::poll::board::{Absent, Claim, Served, Space};
 use crate::poll::edition::Edition;
@@ -27,8 +26,6 @@ use crate::telemetry::Metrics;
 
 /// The longest body.
 const MAX_BODY: usize = 64 << 10;
-/// How long a body may be on its way.
-const BODY: Duration = Duration::from_secs(10);
 /// How long a wrong login is kept waiting, so that guessing takes long.
 const WRONG: Duration = Duration::from_secs(1);
 
@@ -232,16 +229,8 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let read = timeout(BODY, Limited::new(body, MAX_BODY).collect()).await.map_err(|_| Refusal::TooSlow)?;
-    let bytes = match read {
-        Ok(read) => read.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(Refusal::TooLong(MAX_BODY)),
-        Err(_) => return Err(Refusal::bad("the body did not come whole")),
-    };
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    if !bytes.is_empty() && (!is_form || headers.contains_key(CONTENT_ENCODING)) {
+    let bytes = body::read(body, MAX_BODY).await?;
+    if !bytes.is_empty() && !body::is_form(headers) {
         return Err(Refusal::NoForm);
     }
     String::from_utf8(bytes.into()).map_err(|_| Refusal::bad("the body is no UTF-8"))

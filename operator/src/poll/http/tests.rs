@@ -5,6 +5,7 @@ mod replay;
 
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use sluice_admin::accept::accept;
+use sluice_admin::seats::{Limits, Seats};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::{Callers, Limits, PAUSE, Routes, Seats, serve_connection};
+use super::{Callers, Routes, serve_connection};
 use crate::telemetry::Metrics;
 
 /// How long a handshake may take.
@@ -32,28 +33,15 @@ pub async fn serve<C: Callers>(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
-    let (seats, connections) = (Seats::new(limits), TaskTracker::new());
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let Ok((connection, client)) = accepted else {
-            sleep(PAUSE).await;
-            continue;
-        };
-        let ip = client.ip().to_canonical();
-        let Some(seat) = seats.take(ip) else {
-            tracing::debug!(client = %ip, "one connection too many is closed");
-            continue;
-        };
-        let Some(config) = configs.borrow().clone() else {
-            tracing::debug!(client = %ip, "a connection is closed: there is no certificate yet");
-            continue;
-        };
+    accept(socket, Seats::new(limits), &stop, |connection, ip| {
+        let config = configs.borrow().clone();
         let (routes, callers, stop) = (Arc::clone(&routes), Arc::clone(&callers), stop.clone());
         let metrics = metrics.clone();
-        connections.spawn(async move {
+        async move {
+            let Some(config) = config else {
+                tracing::debug!(client = %ip, "a connection is closed: there is no certificate yet");
+                return;
+            };
             let secured = tokio::select! {
                 secured = handshake(connection, config) => secured,
                 () = stop.cancelled() => return,
@@ -62,17 +50,13 @@ pub async fn serve<C: Callers>(
                 Some(secured) => serve_connection(secured, ip, &routes, &callers, &stop).await,
                 None => metrics.handshake_failed(),
             }
-            drop(seat);
-        });
-    }
-    connections.close();
-    connections.wait().await;
+        }
+    })
+    .await;
 }
 
 /// Why one fails concerns the client, which is told by an alert.
 async fn handshake(connection: TcpStream, config: Arc<ServerConfig>) -> Option<Box<TlsStream<TcpStream>>> {
-    // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
-    let _ = connection.set_nodelay(true);
     let shaken = timeout(HANDSHAKE, TlsAcceptor::from(config).accept(connection)).await;
     shaken.ok()?.ok().map(Box::new)
 }

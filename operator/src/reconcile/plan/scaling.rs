@@ -59,7 +59,7 @@ fn size(
         return spec.bounded(fleet.spec.replicas);
     };
     let ready = view.nodes.iter().filter(|node| node.ready);
-    let loads: Vec<Option<u8>> = ready.map(|node| memory.loads.get(&node.uid).copied()).collect();
+    let loads: Vec<Option<u8>> = ready.map(|node| memory.load(&node.uid, round.now)).collect();
     let seen = Seen { replicas: workload.desired, loads: &loads };
     let new = || Scale { scaler: Scaler::new(seen.replicas, spec, round.now), untold: Vec::new() };
     let scale = memory.scales.entry(fleet.key()).or_insert_with(new);

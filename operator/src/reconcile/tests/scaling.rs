@@ -48,7 +48,10 @@ impl World {
                 "status": {"conditions": [{"type": "Ready", "status": "True"}]}
             });
             self.put(Source::Pods, pod);
-            self.state.loads([(uid, *load)]);
+            match load {
+                Some(load) => drop(self.state.memory.loads.insert(uid, (*load, Instant::now()))),
+                None => drop(self.state.memory.loads.remove(&uid)),
+            }
         }
     }
 
@@ -226,7 +229,7 @@ fn a_fleet_that_autoscales_is_looked_at_every_few_seconds() {
 }
 
 #[test]
-fn a_load_alone_plans_nothing_and_is_forgotten_with_its_pod_or_its_answer() {
+fn a_load_alone_plans_nothing_holds_for_a_while_and_is_forgotten_with_its_pod() {
     let mut world = World::scaling(1);
     world.nodes(&[None]);
     let status = |load: Option<u8>| NodeStatus {
@@ -248,13 +251,26 @@ fn a_load_alone_plans_nothing_and_is_forgotten_with_its_pod_or_its_answer() {
     let mut answer = |uid: &str, status: Option<NodeStatus>| {
         world.state.due = None;
         world.state.answer(Answer { uid: uid.to_owned(), status });
-        (world.state.due.is_some(), world.state.memory.loads.get(uid).copied())
+        (world.state.due.is_some(), world.state.memory.load(uid, Instant::now()))
     };
     assert_eq!(answer("pod-0", Some(status(Some(7)))), (true, Some(7)));
     assert_eq!(answer("pod-0", Some(status(Some(70)))), (false, Some(70)));
     assert_eq!(answer("pod-0", Some(status(Some(255)))), (false, Some(200)));
-    assert_eq!(answer("pod-0", None), (false, None));
+    assert_eq!(answer("pod-0", None), (false, Some(200)));
     assert_eq!(answer("gone", Some(status(Some(7)))), (true, Some(7)));
+    assert_eq!(world.state.memory.load("pod-0", Instant::now() + LOAD_HOLDS * 2), None);
     world.plan();
     assert!(!world.state.memory.loads.contains_key("gone"));
+}
+
+#[test]
+fn an_operator_that_leads_again_knows_nothing_of_its_former_term_but_who_is_listed() {
+    let mut world = World::scaling(3);
+    world.nodes(&[Some(82); 3]);
+    world.plan();
+    world.state.memory.roll = Arc::new(Roll { warm: true, ..Roll::default() });
+    world.state.memory.forget_all();
+    assert!(world.state.memory.loads.is_empty() && world.state.memory.scales.is_empty());
+    assert!(world.state.memory.roll.warm);
+    assert!(world.writes_nothing(), "a load of the former term is no reason to scale");
 }

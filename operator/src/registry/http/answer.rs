@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sluice_wire::heartbeat::Heard;
 
 use super::Configuration;
+use crate::body::Unread;
 
 /// What a request is answered with.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -36,12 +37,9 @@ pub(super) enum Refusal {
     /// Only a node may ask that.
     #[error("this is answered on port 8443, to a pod's token")]
     NoToken,
-    /// The body is too long.
-    #[error("the body is longer than {0} bytes")]
-    TooLong(usize),
-    /// The body did not come in time.
-    #[error("the body did not come in time")]
-    TooSlow,
+    /// The body is not there.
+    #[error(transparent)]
+    Body(#[from] Unread),
     /// This operator has just started.
     #[error("which nodes there are is not known yet; try again soon")]
     NotYet,
@@ -59,8 +57,7 @@ impl Refusal {
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::FORBIDDEN,
-            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(unread) => unread.status(),
             Self::NotYet => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -70,12 +67,12 @@ impl Refusal {
         match self {
             Self::Nothing(_) => "nothing",
             Self::Protocol(_) => "protocol",
-            Self::Bad(_) => "bad",
+            Self::Bad(_) | Self::Body(Unread::Broken) => "bad",
             Self::NoPath => "no_path",
             Self::Method => "method",
             Self::NoToken => "no_token",
-            Self::TooLong(_) => "too_long",
-            Self::TooSlow => "too_slow",
+            Self::Body(Unread::TooLong(_)) => "too_long",
+            Self::Body(Unread::TooSlow) => "too_slow",
             Self::NotYet => "not_yet",
         }
     }

@@ -4,11 +4,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `question` | what a request asks for, and what is wrong with it |
-//! | `body` | reads a body, bounded |
 //! | `answer` | answers as responses |
 
 mod answer;
-mod body;
 mod question;
 
 use std::fmt;
@@ -23,6 +21,7 @@ use sluice_wire::discovery::IpList;
 use sluice_wire::heartbeat::{Heartbeat, MAX_LENGTH};
 
 use super::{Claim, Registry};
+use crate::body;
 use crate::caller::{Caller, Trust};
 use crate::hex;
 use crate::resolve::FleetKey;
@@ -178,7 +177,7 @@ where
 {
     let (head, body) = request.into_parts();
     let body = body::read(body, MAX_FORM).await?;
-    let form = if question::is_form(&head.headers) { body } else { Bytes::new() };
+    let form = if body::is_form(&head.headers) { body } else { Bytes::new() };
     question::client(&form, head.uri.query().unwrap_or_default(), caller.ip)
 }
 

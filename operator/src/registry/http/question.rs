@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::Deserialize;
 
 use super::answer::Refusal;
@@ -63,13 +61,6 @@ pub(super) fn client(form: &[u8], query: &str, peer: IpAddr) -> Result<IpAddr, R
     }
 }
 
-/// Whether a body is a form, in the plain.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") && !headers.contains_key(CONTENT_ENCODING)
-}
-
 /// What a node asks for its configuration with.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -124,21 +115,5 @@ mod tests {
             assert!(matches!(read(form, ""), Err(Refusal::Protocol(_))), "{form}");
             assert!(matches!(read("", form), Err(Refusal::Protocol(_))), "{form}");
         }
-    }
-
-    #[test]
-    fn only_a_form_in_the_plain_is_one() {
-        let headers = |kind: &str, encoding: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
-            if let Some(encoding) = encoding {
-                headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
-            }
-            headers
-        };
-        assert!(is_form(&headers("application/x-www-form-urlencoded; charset=UTF-8", None)));
-        assert!(!is_form(&headers("application/x-www-form-urlencoded", Some("gzip"))));
-        assert!(!is_form(&headers("application/json", None)));
-        assert!(!is_form(&HeaderMap::new()));
     }
 }

@@ -51,7 +51,8 @@ pub(crate) struct Server {
 
 /// Starts it, with the certificate of a folder if it is to serve over TLS.
 pub(crate) fn start(streams: usize, tls: Option<&Path>) -> Server {
-    let mut arguments: Vec<OsString> = ["operator", "--streams", &streams.to_string()].map(OsString::from).into();
+    let mut arguments: Vec<OsString> =
+        ["operator", "--streams", &streams.to_string()].map(OsString::from).into();
     arguments.extend(tls.iter().flat_map(|folder| ["--tls".into(), folder.into()]));
     let part = Part::start(arguments);
     let address = part.line();

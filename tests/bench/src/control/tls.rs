@@ -17,7 +17,8 @@ const KEY: &str = "key.der";
 
 /// Makes one.
 pub(crate) fn make(folder: &Path) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
     std::fs::write(folder.join(CERTIFICATE), cert.der()).expect("a folder to write in");
     std::fs::write(folder.join(KEY), signing_key.serialize_der()).expect("a folder to write in");
 }
