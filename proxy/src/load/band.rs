@@ -1,7 +1,7 @@
 //! Bands of the load, with hysteresis, and the slow start of a node that has just begun to take reports. Pure.
 //!
 //! A band moves up as soon as the load reaches a higher one, and down only when the load is [`HYSTERESIS`] below its
-//! edge. So noise of half of that to either side moves it at most once.
+//! edge. So noise of half of that to either side moves it at most once, and once before where it came from afar.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn noise_around_any_level_moves_a_band_at_most_once(
+        fn noise_around_any_level_moves_a_band_at_most_once_after_it_came_there(
             before in proptest::option::of((0_u8..=20).prop_map(|band| band * STEP)),
             level in 4_u8..=196,
             noise in proptest::collection::vec(0_u8..=8, 1..200),
@@ -78,7 +78,7 @@ mod tests {
             let loads: Vec<_> = noise.iter().map(|noise| level - 4 + noise).collect();
             let bands = bands(before, &loads);
             let moves = bands.windows(2).filter(|pair| pair[0] != pair[1]).count();
-            prop_assert!(moves <= 1, "{bands:?} of {loads:?}");
+            prop_assert!(moves <= 1 + usize::from(before.is_some()), "{bands:?} of {loads:?}");
         }
 
         #[test]
