@@ -23,6 +23,11 @@ impl<'a> Namespace<'a> {
     pub(super) fn create(cluster: &'a Cluster, prefix: &str, labels: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("{prefix}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self::named(cluster, name, labels)
+    }
+
+    /// The one of this name.
+    pub(super) fn named(cluster: &'a Cluster, name: String, labels: &[(&str, &str)]) -> Self {
         let restricted = [("pod-security.kubernetes.io/enforce", "restricted"), ("sluice.dev/test", "true")];
         let labels: BTreeMap<_, _> =
             restricted.iter().chain(labels).map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();

@@ -28,6 +28,14 @@ pub const KUBELET: Duration = Duration::from_secs(120);
 /// It bounds a wait and promises nothing: beside other tests, two cores at times take most of it.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
+/// What clients of long polling send as `namespaceId`, of each space that the product is installed with.
+pub const SPACES: [&str; 3] = ["", "all", "many"];
+
+/// The namespace of a space of long polling.
+fn polled(id: &str) -> String {
+    format!("polled-{}-{:x}", if id.is_empty() { "soul" } else { id }, std::process::id())
+}
+
 static INSTALLED: Mutex<bool> = Mutex::new(false);
 
 impl Cluster {
@@ -48,6 +56,12 @@ impl Cluster {
         }
     }
 
+    /// The namespace of one of [`SPACES`], which the test that takes it has to itself.
+    #[must_use]
+    pub fn polled_namespace(&self, id: &str) -> Namespace<'_> {
+        Namespace::named(self, polled(id), &[])
+    }
+
     /// Installs or upgrades the release with further arguments, and waits until it is there.
     ///
     /// # Panics
@@ -56,8 +70,21 @@ impl Cluster {
         let chart = paths::repository().join("charts/sluice");
         let chart = chart.to_str().expect("UTF-8");
         let kafka = format!("defaultFleet.kafka.bootstrapServers={KAFKA_SERVICE}");
+        let spaces: serde_json::Map<_, _> =
+            SPACES.iter().map(|id| ((*id).to_owned(), polled(id).into())).collect();
+        let spaces = format!("longPolling.namespaces={}", Value::Object(spaces));
         let arguments = ["upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace"];
-        let values = ["--set", "image.registry=test.local", "--set", &kafka, "--wait", "--timeout", "3m"];
+        let values = [
+            "--set",
+            "image.registry=test.local",
+            "--set",
+            &kafka,
+            "--set-json",
+            &spaces,
+            "--wait",
+            "--timeout",
+            "3m",
+        ];
         self.helm(&[&arguments[..], &values[..], more].concat());
     }
 }

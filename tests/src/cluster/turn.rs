@@ -27,7 +27,7 @@ static TURNS: RwLock<()> = RwLock::new(());
 #[expect(dead_code, reason = "they are held until dropped")]
 enum Turn {
     Shared(RwLockReadGuard<'static, ()>),
-    Alone(RwLockWriteGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>, Instant),
 }
 
 /// A turn on the cluster, for the test thread that took it: its network is the cluster's from now on.
@@ -42,6 +42,18 @@ pub struct Cluster {
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cluster").field("home", &self.home).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Turn {
+    /// Nothing costs a run of all suites more than what runs alone, so its time is shown, whatever becomes of the test.
+    fn drop(&mut self) {
+        if let Self::Alone(_, began) = self {
+            let test = std::thread::current().name().unwrap_or("a test").to_owned();
+            let line = format!("cluster: {test} had it alone for {:.0?}\n", began.elapsed());
+            // Where nothing can be shown, nothing is.
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
     }
 }
 
@@ -61,7 +73,8 @@ impl Cluster {
     /// When the cluster doesn't start.
     #[must_use]
     pub fn alone() -> Self {
-        Self::take(Turn::Alone(TURNS.write().unwrap_or_else(PoisonError::into_inner)))
+        let turn = TURNS.write().unwrap_or_else(PoisonError::into_inner);
+        Self::take(Turn::Alone(turn, Instant::now()))
     }
 
     /// Keeps the cluster free of other tests while this lives, without starting or using it: for a test that takes all

@@ -116,24 +116,6 @@ fn an_api_server_that_restarts_is_taken_up_again() {
 }
 
 #[test]
-fn proxies_restart_and_serve_without_an_operator() {
-    let cluster = Cluster::alone();
-    cluster.install();
-    let space = cluster.namespace("static");
-    space.apply(&(fleet("edge", 1) + &stream("a", "edge")));
-    space.until_ready("a");
-    let service = space.service("sluice-edge");
-    cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
-    cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", PODS, "--timeout=60s"]);
-    space.kubectl(&["delete", "pod", "-l", "sluice.dev/fleet=edge", "--grace-period=0", "--force"]);
-    eventually("a report to a proxy that started without an operator", PATIENCE, || {
-        try_report(&service, space.name(), "a", "alone")
-    });
-    cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=2"]);
-    cluster.kubectl(&["-n", SYSTEM, "rollout", "status", "deployment/sluice-operator", "--timeout=90s"]);
-}
-
-#[test]
 fn an_operator_that_starts_again_writes_nothing() {
     let cluster = Cluster::alone();
     cluster.install();

@@ -1,11 +1,11 @@
 //! Long polling of labelled ConfigMaps: by the released client of Soul, and request by request.
-//! Each test switches it on for its own namespace, so it is alone, and off again.
+//! The product is installed with a space for each test that needs one.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
-use sluice_tests::cluster::{Cluster, Namespace, eventually};
+use sluice_tests::cluster::{Cluster, eventually};
 use sluice_tests::http::{self, Answer, Connection};
 use sluice_tests::soul::Soul;
 
@@ -13,12 +13,6 @@ use super::operator::{PODS, leader};
 
 /// Soul may pause for 30 s after an update of one group.
 const PAUSE: Duration = Duration::from_secs(60);
-
-/// Upgrades the release so that a namespace is polled by who sends no namespaceId.
-fn switch_on(cluster: &Cluster, space: &Namespace<'_>, more: &[&str]) {
-    let namespaces = format!("longPolling.namespaces={{\"\":\"{}\"}}", space.name());
-    cluster.helm_install(&[&["--set-json", &namespaces][..], more].concat());
-}
 
 /// `host:8083` of the operator's Service.
 fn service(cluster: &Cluster) -> String {
@@ -50,37 +44,42 @@ fn ask(address: &str, request: &[u8]) -> Result<Answer, String> {
         .ok_or_else(|| format!("{address} gave no answer"))
 }
 
+/// The question what a group of a space has.
+fn fetch(space: &str, group: &str) -> Vec<u8> {
+    http::get(&format!("/configs/fetch?groupKeys={group}&namespaceId={space}"))
+}
+
 /// What fetch answers of a group: its text's length is not checked, its bytes are.
-fn fetched(address: &str, group: &str) -> Result<Value, String> {
-    let answer = ask(address, &http::get(&format!("/configs/fetch?groupKeys={group}")))?;
+fn fetched(address: &str, space: &str, group: &str) -> Result<Value, String> {
+    let answer = ask(address, &fetch(space, group))?;
     let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
     if answer.status == 200 { Ok(json["data"][group].clone()) } else { Err(json.to_string()) }
 }
 
 /// Waits until a replica serves a group with this content.
-fn until_serves(address: &str, group: &str, data: &Value) -> Value {
+fn until_serves(address: &str, space: &str, group: &str, data: &Value) -> Value {
     eventually(&format!("{address} to serve {data}"), PATIENCE, || {
-        let served = fetched(address, group)?;
+        let served = fetched(address, space, group)?;
         if served["data"] == *data { Ok(served) } else { Err(served.to_string()) }
     })
 }
 
 /// A poll with what fetch answered.
-fn poll(group: &str, served: &Value, headers: &str) -> Vec<u8> {
+fn poll(space: &str, group: &str, served: &Value, headers: &str) -> Vec<u8> {
     let value = format!("{},{}", served["md5"].as_str().unwrap(), served["lastModifyTime"]);
-    http::post("/configs/listener", headers, &http::form(&[(group, &value)]))
+    http::post("/configs/listener", headers, &http::form(&[(group, &value), ("namespaceId", space)]))
 }
 
 #[test]
 fn a_released_client_of_soul_sees_content_appear_change_go_and_come_back() {
     let home = Soul::install();
-    let cluster = Cluster::alone();
-    let space = cluster.namespace("soul");
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.polled_namespace("");
     let plugin = |config: &str| {
         format!(r#"[{{"id": "1", "name": "waf", "config": "{config}", "role": 0, "enabled": true}}]"#)
     };
     space.apply(&content("plugins", "PLUGIN", &plugin("first")));
-    switch_on(&cluster, &space, &[]);
     let client = Soul::start(&home, &format!("http://{}", service(&cluster)));
     let timed = |what: &str, kind: &str, lines: &[&str], change: &dyn Fn()| {
         let began = Instant::now();
@@ -104,17 +103,17 @@ fn a_released_client_of_soul_sees_content_appear_change_go_and_come_back() {
         space.apply(&content("plugins", "PLUGIN", &plugin("second")));
     });
     drop(client);
-    cluster.helm_install(&[]);
 }
 
 #[test]
 fn every_replica_serves_the_same_and_only_good_content() {
+    const ALL: &str = "all";
     let cluster = Cluster::alone();
-    let space = cluster.namespace("polled");
-    switch_on(&cluster, &space, &[]);
+    cluster.install();
+    let space = cluster.polled_namespace(ALL);
     let replicas = replicas(&cluster);
     assert_eq!(replicas.len(), 2, "{replicas:?}");
-    let before = until_serves(&replicas[0].1, "PLUGIN", &serde_json::json!([]));
+    let before = until_serves(&replicas[0].1, ALL, "PLUGIN", &serde_json::json!([]));
 
     // Both tell a client that waits, whoever leads.
     let text = " [ {\"a\": 1.0}, 2 ]\n";
@@ -122,7 +121,7 @@ fn every_replica_serves_the_same_and_only_good_content() {
         let waiting: Vec<_> = replicas
             .iter()
             .map(|(_, address)| {
-                scope.spawn(|| (ask(address, &poll("PLUGIN", &before, "")).unwrap(), Instant::now()))
+                scope.spawn(|| (ask(address, &poll(ALL, "PLUGIN", &before, "")).unwrap(), Instant::now()))
             })
             .collect();
         std::thread::sleep(Duration::from_secs(1));
@@ -135,7 +134,7 @@ fn every_replica_serves_the_same_and_only_good_content() {
         }
     });
     let [one, other] = [0, 1].map(|index| {
-        let answer = ask(&replicas[index].1, &http::get("/configs/fetch?groupKeys=PLUGIN")).unwrap();
+        let answer = ask(&replicas[index].1, &fetch(ALL, "PLUGIN")).unwrap();
         assert!(answer.text().contains(text), "{}", answer.text());
         answer.body
     });
@@ -149,10 +148,11 @@ fn every_replica_serves_the_same_and_only_good_content() {
         list["items"].as_array().unwrap().clone()
     };
     eventually("an Event", PATIENCE, || if events().is_empty() { Err("none".to_owned()) } else { Ok(()) });
-    let unchanged = fetched(&replicas[1].1, "PLUGIN").unwrap();
-    let answer = ask(&replicas[1].1, &poll("PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
+    let unchanged = fetched(&replicas[1].1, ALL, "PLUGIN").unwrap();
+    let answer =
+        ask(&replicas[1].1, &poll(ALL, "PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
     assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":[]}"#);
-    assert_eq!(ask(&replicas[0].1, &http::get("/configs/fetch?groupKeys=PLUGIN")).unwrap().body, one);
+    assert_eq!(ask(&replicas[0].1, &fetch(ALL, "PLUGIN")).unwrap().body, one);
     let told = events();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["reportingInstance"], leader(&cluster));
@@ -163,29 +163,29 @@ fn every_replica_serves_the_same_and_only_good_content() {
     let fresh = eventually("another replica", Duration::from_secs(60), || {
         let fresh = self::replicas(&cluster).into_iter().find(|fresh| !replicas.contains(fresh));
         let (_, address) = fresh.ok_or("none")?;
-        fetched(&address, "PLUGIN").map(|served| (address, served))
+        fetched(&address, ALL, "PLUGIN").map(|served| (address, served))
     });
     assert_eq!(fresh.1["lastModifyTime"], 0);
-    let answer = ask(&fresh.0, &poll("PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
+    let answer = ask(&fresh.0, &poll(ALL, "PLUGIN", &unchanged, "Long-Pulling-Timeout: 2000\r\n")).unwrap();
     assert_eq!(answer.text(), r#"{"code":200,"message":"success","data":[]}"#);
     space.apply(&content("plugins", "PLUGIN", "[3]"));
-    until_serves(&fresh.0, "PLUGIN", &serde_json::json!([3]));
-    cluster.helm_install(&[]);
+    until_serves(&fresh.0, ALL, "PLUGIN", &serde_json::json!([3]));
 }
 
 #[test]
 fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
     const CLIENTS: u64 = 1_000;
+    const MANY: &str = "many";
     let cluster = Cluster::alone();
-    let space = cluster.namespace("many");
-    switch_on(&cluster, &space, &[]);
+    cluster.install();
+    let space = cluster.polled_namespace(MANY);
     let (pod, address) = replicas(&cluster).remove(0);
-    let before = until_serves(&address, "PLUGIN", &serde_json::json!([]));
+    let before = until_serves(&address, MANY, "PLUGIN", &serde_json::json!([]));
     let resident = || cluster.resident_kib(SYSTEM, &pod);
     let idle = resident();
     let open = |_| {
         let mut client = Connection::open(&address);
-        assert!(client.send(&poll("PLUGIN", &before, "")));
+        assert!(client.send(&poll(MANY, "PLUGIN", &before, "")));
         client
     };
     let mut clients: Vec<_> = (0..CLIENTS).map(open).collect();
@@ -202,14 +202,12 @@ fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
         applied.elapsed()
     );
     assert!(each < 16 << 10, "{each} bytes for each client that waits");
-    cluster.helm_install(&[]);
 }
 
 #[test]
 fn with_a_login_a_token_of_one_replica_opens_the_others() {
     let cluster = Cluster::alone();
-    let space = cluster.namespace("login");
-    switch_on(&cluster, &space, &["--set", "longPolling.loginSecret=polling"]);
+    cluster.helm_install(&["--set", "longPolling.loginSecret=polling"]);
     // Made only now: it is looked for again and again.
     let secret = [
         "create",
@@ -227,16 +225,16 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
         let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
         json["data"]["token"].as_str().map(str::to_owned).ok_or_else(|| json.to_string())
     });
-    let fetch = |headers: &str| {
+    let with = |headers: &str| {
         format!("GET /configs/fetch?groupKeys=A HTTP/1.1\r\nHost: a\r\n{headers}\r\n").into_bytes()
     };
     for (_, address) in &replicas {
         let opened = eventually("the other's login", PATIENCE, || {
-            let answer = ask(address, &fetch(&format!("X-Access-Token: {token}\r\n")))?;
+            let answer = ask(address, &with(&format!("X-Access-Token: {token}\r\n")))?;
             if answer.status == 503 { Err(answer.text().to_owned()) } else { Ok(answer.status) }
         });
         assert_eq!(opened, 200);
-        assert_eq!(ask(address, &fetch("")).unwrap().status, 401);
+        assert_eq!(ask(address, &with("")).unwrap().status, 401);
     }
     let logs = cluster.kubectl(&["-n", SYSTEM, "logs", "-l", PODS, "--tail=-1"]);
     assert!(!logs.contains("123456") && !logs.contains(&token), "{logs}");
