@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use k8s_openapi::api::networking::v1::NetworkPolicyEgressRule;
+use serde_json::Value;
 use sluice_admin::log::LogForm;
 use sluice_admin::seats::Limits;
 
+use crate::build::objects::Network;
 use crate::pki;
 use crate::poll::Settings;
 use crate::reconcile::WRITE_RATE;
@@ -72,6 +75,15 @@ pub struct Args {
     /// NAME-tls.
     #[arg(long, value_name = "NAME", default_value = "sluice-operator")]
     pub service: String,
+    /// Makes a network policy for each fleet: reports from anywhere, metrics for the operator and --monitoring-namespace.
+    #[arg(long)]
+    pub network_policies: bool,
+    /// A namespace whose pods may read the metrics of proxies; may be given several times.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub monitoring_namespace: Vec<String>,
+    /// Where proxies may connect to: a list of egress rules, as JSON, as a NetworkPolicy has them. Empty: anywhere.
+    #[arg(long, value_name = "JSON", value_parser = egress)]
+    pub proxy_egress: Option<Egress>,
     /// How long a new authority is in every trust bundle before it signs, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub ca_grace: u64,
@@ -97,6 +109,13 @@ impl Args {
         Limits { connections: self.tls_connections, per_address: self.poll_connections_per_address }
     }
 
+    /// What network policies are made with, where they are.
+    #[must_use]
+    pub fn network(&self) -> Option<Network> {
+        let egress = self.proxy_egress.clone().map(|Egress(rules)| rules).unwrap_or_default();
+        self.network_policies.then(|| Network { monitoring: self.monitoring_namespace.clone(), egress })
+    }
+
     /// Where certificates are kept.
     #[must_use]
     pub fn pki(&self) -> pki::Settings {
@@ -106,6 +125,19 @@ impl Args {
             grace: Duration::from_secs(self.ca_grace),
         }
     }
+}
+
+/// Egress rules of a network policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Egress(pub Vec<NetworkPolicyEgressRule>);
+
+/// What the API would drop, as a field that is written wrong, is refused: the rule would allow more than was meant.
+fn egress(text: &str) -> Result<Egress, String> {
+    let given: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let rules: Vec<NetworkPolicyEgressRule> =
+        serde_json::from_value(given.clone()).map_err(|error| error.to_string())?;
+    let kept = serde_json::to_value(&rules).map_err(|error| error.to_string())?;
+    if kept == given { Ok(Egress(rules)) } else { Err(format!("only this of it is an egress rule: {kept}")) }
 }
 
 /// A namespace has no "=" in its name.

@@ -13,6 +13,7 @@ pub enum ObjectKind {
     ConfigMap,
     Service,
     PodDisruptionBudget,
+    NetworkPolicy,
     Deployment,
     StatefulSet,
     DaemonSet,
@@ -20,12 +21,13 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ProxyFleet,
         Self::ServiceAccount,
         Self::ConfigMap,
         Self::Service,
         Self::PodDisruptionBudget,
+        Self::NetworkPolicy,
         Self::Deployment,
         Self::StatefulSet,
         Self::DaemonSet,
@@ -51,6 +53,7 @@ impl ObjectKind {
             Self::ConfigMap => "ConfigMap",
             Self::Service => "Service",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::NetworkPolicy => "NetworkPolicy",
             Self::Deployment => "Deployment",
             Self::StatefulSet => "StatefulSet",
             Self::DaemonSet => "DaemonSet",
@@ -72,6 +75,7 @@ impl ObjectKind {
             Self::ConfigMap => ("", "v1", "configmaps"),
             Self::Service => ("", "v1", "services"),
             Self::PodDisruptionBudget => ("policy", "v1", "poddisruptionbudgets"),
+            Self::NetworkPolicy => ("networking.k8s.io", "v1", "networkpolicies"),
             Self::Deployment => ("apps", "v1", "deployments"),
             Self::StatefulSet => ("apps", "v1", "statefulsets"),
             Self::DaemonSet => ("apps", "v1", "daemonsets"),

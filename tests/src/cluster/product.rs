@@ -16,8 +16,7 @@ pub const SYSTEM: &str = "sluice-system";
 /// Name of the Helm release.
 pub const RELEASE: &str = "sluice";
 /// The kinds of object that the operator makes of fleets and streams, as kubectl takes them.
-pub const CHILDREN: &str =
-    "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,serviceaccounts";
+pub const CHILDREN: &str = "configmaps,services,deployments,statefulsets,daemonsets,poddisruptionbudgets,networkpolicies,serviceaccounts";
 /// The label by which they are the operator's.
 pub const OURS: &str = "app.kubernetes.io/managed-by=sluice-operator";
 /// How long a stream may take from being applied to its first report: the kubelet looks at ConfigMaps once a

@@ -15,7 +15,7 @@ use super::operator::leader;
 const USER: &str = "system:serviceaccount:sluice-system:sluice-operator";
 
 /// Rights that no request here shows: group, resource, right.
-const NOT_SHOWN: [(&str, &str, &str); 11] = [
+const NOT_SHOWN: [(&str, &str, &str); 12] = [
     // A certificate is renewed when it is 60 days old.
     ("", "secrets", "update"),
     // OwnerReferencesPermissionEnforcement asks for these when an object with blockOwnerDeletion is made.
@@ -29,6 +29,7 @@ const NOT_SHOWN: [(&str, &str, &str); 11] = [
     ("apps", "statefulsets", "delete"),
     ("apps", "daemonsets", "delete"),
     ("policy", "poddisruptionbudgets", "delete"),
+    ("networking.k8s.io", "networkpolicies", "delete"),
     ("sluice.dev", "proxyfleets", "delete"),
 ];
 

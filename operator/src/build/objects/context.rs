@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::network_policy::Network;
 use crate::args::Args;
 use crate::resolve::{DEFAULT_FLEET, FleetKey};
 
@@ -10,7 +11,7 @@ use crate::resolve::{DEFAULT_FLEET, FleetKey};
 pub const OLDEST_MINOR: u32 = 33;
 
 /// What objects are made with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Context {
     /// The proxy's image where a fleet names none.
     pub image: String,
@@ -30,6 +31,8 @@ pub struct Context {
     pub operator_url: Option<String>,
     /// Whom proxies are to trust, as PEM; absent: not known yet, or nobody.
     pub trust: Option<Arc<str>>,
+    /// Who may connect to proxies; absent: no network policy says so.
+    pub network: Option<Network>,
     /// The fleet for streams that name none.
     pub default_fleet: FleetKey,
     /// Namespace and name of the ConfigMap that says what that fleet is.
@@ -55,6 +58,7 @@ impl Context {
             otlp_endpoint: None,
             operator_url: args.operator_url.clone(),
             trust: None,
+            network: args.network(),
             default_fleet: (args.namespace.clone(), DEFAULT_FLEET.to_owned()),
             settings: (args.namespace.clone(), args.default_fleet_config.clone()),
         }
@@ -77,6 +81,19 @@ mod tests {
         let context = context(&["--default-fleet-config", "settings"]);
         assert_eq!(context.default_fleet, ("here".to_owned(), "default".to_owned()));
         assert_eq!(context.settings, ("here".to_owned(), "settings".to_owned()));
+    }
+
+    #[test]
+    fn network_policies_are_made_as_the_command_line_says() {
+        assert_eq!(context(&["--monitoring-namespace", "watch"]).network, None);
+        let egress = r#"[{"ports":[{"port":9092}]}]"#;
+        let args = ["--network-policies", "--monitoring-namespace", "watch", "--proxy-egress", egress];
+        let network = context(&args).network.unwrap();
+        assert_eq!((network.monitoring, network.egress.len()), (vec!["watch".to_owned()], 1));
+        for wrong in ["{}", "[{\"prots\":[]}]", "ports"] {
+            let args = ["sluice-operator", "--proxy-image", "proxy:1", "--proxy-egress", wrong];
+            assert!(Args::try_parse_from(args).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | [`pod`], [`container`], [`volumes`] | the pod template of a fleet |
 //! | [`pod_template`] | what of `spec.podTemplate` is refused, and the rest merged over ours |
 //! | [`workload`], [`deployment`], [`stateful_set`], [`daemon_set`] | what runs the pods |
-//! | [`service`], [`service_account`], [`disruption_budget`] | what stands beside it |
+//! | [`service`], [`service_account`], [`disruption_budget`], [`network_policy`] | what stands beside it |
 //! | [`endpoints`] | the endpoint ConfigMap of a stream |
 //! | [`trust`] | the trust bundle of a namespace |
 //! | [`default_fleet`] | the fleet for streams that name none |
@@ -21,6 +21,7 @@ mod deployment;
 mod disruption_budget;
 mod endpoints;
 pub mod labels;
+mod network_policy;
 mod owner;
 mod pod;
 mod pod_template;
@@ -35,6 +36,7 @@ pub use crate::names;
 pub use context::{Context, OLDEST_MINOR};
 pub use default_fleet::{DefaultFleet, default_fleet};
 pub use endpoints::{MAX_LISTED, endpoints, url};
+pub use network_policy::Network;
 pub use owner::Owner;
 pub use pod_template::Fault;
 pub use trust::trust;
@@ -76,6 +78,7 @@ pub fn fleet(fleet: &ResolvedFleet, context: &Context) -> FleetObjects {
         service::nodes_service(fleet),
     ];
     objects.extend(disruption_budget::disruption_budget(fleet));
+    objects.extend(network_policy::network_policy(fleet, context));
     match pod_template::over(pod::template(fleet, context), fleet.spec.pod_template.as_ref()) {
         Ok(template) => {
             objects.push(workload::workload(fleet, template, context));

@@ -1,6 +1,7 @@
 //! A fleet as Kubernetes objects.
 
 mod golden;
+mod network;
 
 use serde_json::json;
 use sluice_crds::ProxyFleet;
@@ -44,6 +45,7 @@ fn context() -> Context {
         otlp_endpoint: None,
         operator_url: None,
         trust: None,
+        network: None,
         default_fleet: ("sluice-system".to_owned(), "default".to_owned()),
         settings: ("sluice-system".to_owned(), "sluice-default-fleet".to_owned()),
     }
@@ -278,7 +280,7 @@ fn every_secret_that_sinks_name_is_mounted_once_where_it_may_be_missing() {
 /// With an operator that proxies are told of.
 fn operated() -> Context {
     let url = "https://sluice-operator-replicas.sluice-system.svc:8443".to_owned();
-    Context { operator_url: Some(url), ..context() }
+    Context { operator_url: Some(url), network: Some(Network::default()), ..context() }
 }
 
 #[test]

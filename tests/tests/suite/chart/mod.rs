@@ -2,6 +2,7 @@
 //! Nothing is installed here; the test cluster's suite does that.
 
 mod long_polling;
+mod network;
 mod rights;
 mod trust;
 mod values;
@@ -64,6 +65,7 @@ fn a_default_install_is_these_objects_and_no_custom_resource() {
         "ConfigMap",
         "CustomResourceDefinition",
         "Deployment",
+        "NetworkPolicy",
         "PodDisruptionBudget",
         "Role",
         "RoleBinding",
@@ -153,6 +155,7 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
         "sluice-operator",
         "--operator-url",
         "https://sluice-operator-replicas.sluice-system.svc:8443",
+        "--network-policies",
         "--log",
         "json",
     ];

@@ -43,6 +43,10 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("longPolling.namespaces", r#"{"":"a"}"#, &[]),
     ("longPolling.loginSecret", r#""a""#, &[]),
     ("podDisruptionBudget.enabled", "false", &[]),
+    ("networkPolicy.enabled", "false", &[]),
+    ("networkPolicy.monitoringNamespace", r#""watch""#, &[]),
+    ("networkPolicy.egress", r#"[{"ports":[{"port":443}]}]"#, &[]),
+    ("networkPolicy.proxyEgress", r#"[{"ports":[{"port":9092}]}]"#, &[]),
     ("serviceMonitor.enabled", "true", &[]),
     ("serviceMonitor.labels", r#"{"a":"b"}"#, &["--set", MONITORS]),
     ("serviceMonitor.interval", r#""5s""#, &["--set", MONITORS]),
@@ -151,6 +155,8 @@ fn a_wrong_value_is_refused_by_name() {
         ("crds.enabled=yes please", "enabled"),
         ("longPolling.namespaces.id=Demo", "namespaces"),
         ("longPolling.loginSecret=a/b", "loginSecret"),
+        ("networkPolicy.monitoringNamespace=A", "monitoringNamespace"),
+        ("networkPolicy.egress[0]=any", "egress"),
     ] {
         let said = template(&["--set", given]).expect_err(given);
         assert!(said.contains("schema") && said.contains(named), "{given}: {said}");
