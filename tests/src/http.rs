@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 /// Longer than any answer may take: the answer's own deadline is 9 s by default.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -127,6 +129,19 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
         stream.set_nodelay(true).expect("an option every socket has");
         Self { stream, read: Vec::new() }
+    }
+
+    /// Connects from an address of this machine.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    #[must_use]
+    pub fn open_from(source: [u8; 4], address: &str) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("an address of this machine");
+        let to: SocketAddr = address.parse().expect("ip:port");
+        socket.connect(&to.into()).unwrap_or_else(|error| panic!("{address}: {error}"));
+        Self { stream: socket.into(), read: Vec::new() }
     }
 
     /// Sends bytes; `false` when the other side is gone.

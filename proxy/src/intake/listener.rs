@@ -80,7 +80,8 @@ impl Listener {
     }
 
     fn take(&self, socket: TcpStream, client: SocketAddr) {
-        let (seat, over_limit) = match self.gate.enter() {
+        let client = client.ip().to_canonical();
+        let (seat, over_limit) = match self.gate.enter(client) {
             Admission::Serve(seat) => (seat, false),
             Admission::Refuse(seat) => {
                 self.counters.connections_refused.add(1);
@@ -95,8 +96,7 @@ impl Listener {
         // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
         let _ = socket.set_nodelay(true);
         let node_ip = self.node_ip.unwrap_or_else(|| node.ip().to_canonical());
-        let client = client.ip().to_canonical().to_string();
-        let peer = Peer { client, node: node_ip.to_string(), over_limit };
+        let peer = Peer { client: client.to_string(), node: node_ip.to_string(), over_limit };
         self.connections.spawn(self.serve(socket, peer, seat));
     }
 

@@ -20,8 +20,8 @@ const STEP: Duration = Duration::from_secs(150);
 
 /// Connections that a proxy takes.
 const CONNECTIONS: usize = 40;
-/// So many held open are a load of 90, which is two proxies' at a target of 50.
-const HELD: usize = 36;
+/// So many held open are a load of 80, which is two proxies' at a target of 50.
+const HELD: usize = 32;
 
 fn autoscaling_fleet() -> String {
     let more = format!(

@@ -172,6 +172,20 @@ fn a_connection_too_many_is_told_busy_and_closed() {
 }
 
 #[test]
+fn a_client_that_takes_every_connection_leaves_a_tenth_to_others() {
+    let mut document = one_stream(&kafka_address(), &topic("tenth"));
+    document.overload.max_connections = 10;
+    let proxy = Proxy::start(&document);
+    let _held: Vec<_> = (0..9).map(|_| Connection::open(proxy.http())).collect();
+    proxy.wait_for("nine connections", |status| status.connections == 9);
+    assert_eq!(proxy.report("g", "s", "x").0, "114", "the tenth of this address");
+    // All of 127.0.0.0/8 is this machine.
+    let mut other = Connection::open_from([127, 0, 0, 9], proxy.http());
+    other.send(&report("g", "s", "y"));
+    assert_eq!(other.answer().code(), "0");
+}
+
+#[test]
 fn a_client_that_asks_first_is_refused_before_it_sends() {
     let (proxy, _topic) = crate::support::proxy("asks");
     for (target, code) in [("/dataproxy/message", "36"), ("/other", "35"), ("/dataproxy/message?x=%", "36")] {

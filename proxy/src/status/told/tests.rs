@@ -107,7 +107,7 @@ async fn what_is_told_is_what_status_and_limits_say() {
     assert!(applier.apply(&document(7, directory.path(), &[]), &Secrets::default()));
     let mut charge = node.budget.open();
     charge.grow(1 << 10).unwrap();
-    let seat = node.gate.enter();
+    let seat = node.gate.enter([127, 0, 0, 1].into());
     let (now, status, filling) = (node.now(), node.status(), node.filling());
     assert_eq!((now.state, now.revision, now.config_error), (NodeState::Ready, 7, None));
     assert_eq!((status.uid.as_str(), status.started), ("u-1", 5));
