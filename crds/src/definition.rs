@@ -165,6 +165,7 @@ fn whole_numbers(json: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use sluice_wire::access::{MAX_CIDRS, MAX_CLIENT_NAME, MAX_CLIENT_NAMES};
     use sluice_wire::bounds::{MAX_HEADER_NAME, MAX_PARAMETER, MAX_POINTER, MAX_RECORDS_PER_SECOND};
     use sluice_wire::document::MAX_HEADERS;
 
@@ -259,6 +260,10 @@ mod tests {
             ("key/properties/fromHeader/maxLength", length(MAX_HEADER_NAME)),
             ("key/properties/fromParameter/maxLength", length(MAX_PARAMETER)),
             ("key/properties/fromJson/maxLength", length(MAX_POINTER)),
+            ("sources/properties/allow/maxItems", length(MAX_CIDRS)),
+            ("sources/properties/deny/maxItems", length(MAX_CIDRS)),
+            ("sources/properties/clientNames/maxItems", length(MAX_CLIENT_NAMES)),
+            ("sources/properties/clientNames/items/maxLength", length(MAX_CLIENT_NAME)),
             ("limits/properties/recordsPerSecond/minimum", 1),
             ("limits/properties/recordsPerSecond/maximum", MAX_RECORDS_PER_SECOND),
         ] {

@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Listeners;
 use crate::attach::AllowedStreams;
 use crate::autoscaling::Autoscaling;
 use crate::pods::{Mode, PodTemplate, Resources};
@@ -122,36 +123,6 @@ pub struct ProxyFleetSpec {
 
 const fn default_replicas() -> i32 {
     2
-}
-
-/// Where producers reach the proxies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Listeners {
-    /// Reports over HTTP.
-    #[serde(default)]
-    #[schemars(extend("default" = {}))]
-    pub http: HttpListener,
-}
-
-/// Reports over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpListener {
-    /// The port. 9102 is taken by metrics and probes. It can't be changed.
-    #[serde(default = "default_http_port")]
-    #[schemars(range(min = 1, max = 65_535), extend("format" = "int32", "default" = 46_802))]
-    pub port: u16,
-}
-
-const fn default_http_port() -> u16 {
-    46_802
-}
-
-impl Default for HttpListener {
-    fn default() -> Self {
-        Self { port: default_http_port() }
-    }
 }
 
 /// What one proxy takes on at once.

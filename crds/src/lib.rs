@@ -6,6 +6,7 @@
 //! | [`stream`] | `DataStream`: what an application team declares |
 //! | [`record`] | what a stream makes of a report: form, split, key |
 //! | [`fleet`] | `ProxyFleet`: the proxies, and the connections they store through |
+//! | [`access`] | where a fleet is reached, and who may report to a stream |
 //! | [`attach`] | which streams may attach to a fleet, and what they may name |
 //! | [`pods`] | how a fleet runs as pods |
 //! | [`autoscaling`] | how many there are by their load |
@@ -17,6 +18,7 @@
 //! | [`definition`] | the `CustomResourceDefinition`s, with the rules in them, as `crds/yaml` holds them |
 //! | [`reference`] | the same as tables for people, as `docs/` holds them |
 
+pub mod access;
 pub mod attach;
 pub mod autoscaling;
 mod conditions;

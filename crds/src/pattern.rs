@@ -40,8 +40,12 @@ pub const GLOB: &str = r"^([A-Za-z0-9._*-]|\{namespace\})+$";
 /// A glob over sinks.
 pub const SINK_GLOB: &str = r"^([a-z0-9*-]|\{namespace\})+$";
 
+/// A name in a client's certificate: a DNS name, the first label of which may be an asterisk, or a URI.
+pub const CLIENT_NAME: &str =
+    r"^((\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[A-Za-z][A-Za-z0-9+.-]*://[!-~]+)$";
+
 /// What a value that does not match is, and what to do; it follows the value.
-const WORDS: [(&str, &str); 15] = [
+const WORDS: [(&str, &str); 16] = [
     (ID, "can't be an id; use 1 to 100 of A-Z, a-z, 0-9, _, . and -, beginning with a letter or digit"),
     (NAME, "can't be a name; use a-z, 0-9 and -, beginning with a letter and not ending with -"),
     (NAMESPACE, "can't be a namespace; use a-z, 0-9 and -, beginning and ending with a letter or digit"),
@@ -63,6 +67,10 @@ const WORDS: [(&str, &str); 15] = [
         "is no glob; use A-Z, a-z, 0-9, ., _ and -, * for any characters and {namespace} for the stream's",
     ),
     (SINK_GLOB, "is no glob; use a-z, 0-9 and -, * for any characters and {namespace} for the stream's"),
+    (
+        CLIENT_NAME,
+        "is no name of a certificate; write a DNS name, *. and a DNS name, or a URI such as spiffe://cluster.local/ns/a/sa/b",
+    ),
     (quantity::PATTERN, "is no amount; write 250m, 1.5, 64Mi or 1Gi"),
     (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),
     (span::PATTERN, "is no length of time; write 250ms, 8s or 2m"),

@@ -8,6 +8,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Sources;
 use crate::record::{InLongMsg, Key, Output, Split};
 use crate::{Size, conditions, pattern};
 
@@ -113,6 +114,10 @@ pub struct DataStreamSpec {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub limits: Limits,
+    /// Who may report. Whoever may not is answered with code 10, on the native route with HTTP 403. The default is
+    /// whoever reaches the fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
     /// Whether reports are refused: with code 114, on the native route with HTTP 503. What was taken before is
     /// delivered.
     #[serde(default)]

@@ -63,19 +63,22 @@ pub enum Reason {
     LabelsUnknown,
     /// A file sink in a cluster: a fleet there has no disk of its own.
     SinkNotDurable,
+    /// A stream wants clients with certificates, and its fleet asks for none.
+    NoClientCa,
     /// The fleet's configuration holds no further stream.
     FleetFull,
 }
 
 impl Reason {
     /// The reasons for which a stream is refused in a cluster.
-    pub const REFUSALS: [Self; 9] = [
+    pub const REFUSALS: [Self; 10] = [
         Self::NoDefaultFleet,
         Self::FleetNotFound,
         Self::SinkNotFound,
         Self::SinkNotDurable,
         Self::NotPermitted,
         Self::LimitTooLarge,
+        Self::NoClientCa,
         Self::Conflict,
         Self::GroupElsewhere,
         Self::FleetFull,
@@ -99,6 +102,7 @@ impl Reason {
             Self::NotPermitted => "NotPermitted",
             Self::LabelsUnknown => "LabelsUnknown",
             Self::SinkNotDurable => "SinkNotDurable",
+            Self::NoClientCa => "NoClientCa",
             Self::FleetFull => "FleetFull",
         }
     }

@@ -16,6 +16,7 @@ use crate::admit::{Budget, Gate};
 use crate::args::Args;
 use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
 use crate::heartbeat::{Heartbeats, Sender};
+use crate::https::Https;
 use crate::intake::{Intake, Listener, NodeCounters, bind};
 use crate::lifecycle::{Drain, Lifecycle, Stop};
 use crate::load::{Load, Sampler};
@@ -60,7 +61,7 @@ pub enum AppError {
 struct App {
     node: Node,
     connections: TaskTracker,
-    listener: JoinHandle<()>,
+    listeners: Vec<JoinHandle<()>>,
     admin: JoinHandle<()>,
     watcher: JoinHandle<Applier>,
     refusals: JoinHandle<()>,
@@ -81,12 +82,11 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     open_files::raise();
     let mut told = Stop::listen(args.supervised).map_err(AppError::Signals)?;
     let traces = Tracing::start(args.otlp_endpoint.as_deref())?;
-    let http = listen(args.http)?;
-    let admin = listen(args.admin)?;
+    let sockets = Sockets::bind(&args)?;
     if args.supervised {
-        announce(&http, &admin).map_err(AppError::Announce)?;
+        sockets.announce().map_err(AppError::Announce)?;
     }
-    let app = App::start(&args, http, admin, traces.clone());
+    let app = App::start(&args, sockets, traces.clone());
     let reason = told.next().await;
     tracing::info!(reason, "leaving");
     let hurry = CancellationToken::new();
@@ -104,23 +104,37 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     Ok(())
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
-    bind(address).map_err(|source| AppError::Bind { address, source })
+/// What the node listens on.
+struct Sockets {
+    http: TcpListener,
+    https: Option<TcpListener>,
+    admin: TcpListener,
 }
 
-fn announce(http: &TcpListener, admin: &TcpListener) -> io::Result<()> {
-    let announcement = Announcement {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        http: http.local_addr()?.to_string(),
-        admin: admin.local_addr()?.to_string(),
-    };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(&announcement)?)?;
-    out.flush()
+impl Sockets {
+    fn bind(args: &Args) -> Result<Self, AppError> {
+        let listen = |address| bind(address).map_err(|source| AppError::Bind { address, source });
+        let https = args.https.map(listen).transpose()?;
+        Ok(Self { http: listen(args.http)?, https, admin: listen(args.admin)? })
+    }
+
+    fn announce(&self) -> io::Result<()> {
+        let address = |socket: &TcpListener| socket.local_addr().map(|address| address.to_string());
+        let announcement = Announcement {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            http: address(&self.http)?,
+            https: self.https.as_ref().map(address).transpose()?,
+            admin: address(&self.admin)?,
+        };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", serde_json::to_string(&announcement)?)?;
+        out.flush()
+    }
 }
 
 impl App {
-    fn start(args: &Args, http: TcpListener, admin: TcpListener, traces: Tracing) -> Self {
+    fn start(args: &Args, sockets: Sockets, traces: Tracing) -> Self {
+        let Sockets { http, https, admin } = sockets;
         let node = Node {
             identity: Identity::new(args.node_uid.as_deref()),
             load: Load::default(),
@@ -128,6 +142,7 @@ impl App {
             catalog: catalog::Current::default(),
             budget: Budget::new(u64::MAX),
             gate: Gate::new(FIRST_CONNECTIONS),
+            https: https.is_some().then(Arc::<Https>::default),
             config: Arc::default(),
             sinks: crate::status::SinkView::default(),
             counters: Arc::new(NodeCounters::default()),
@@ -138,6 +153,7 @@ impl App {
             catalog: Arc::clone(&node.catalog),
             budget: Arc::clone(&node.budget),
             gate: Arc::clone(&node.gate),
+            https: node.https.clone(),
             state: Arc::clone(&node.config),
             view: node.sinks.clone(),
             sinks: SinkSet::default(),
@@ -154,7 +170,11 @@ impl App {
         let (hush, background) = (CancellationToken::new(), TaskTracker::new());
         let operators = operators(args, &stop, &background);
         let heartbeats = operators.clone().and_then(|operators| heartbeats(args, operators, &http, &node));
-        let listener = Listener::new(http, Arc::clone(&node.gate), intake, connections.clone());
+        let listener =
+            |socket| Listener::new(socket, Arc::clone(&node.gate), intake.clone(), connections.clone());
+        let secured = https.zip(node.https.clone()).map(|(socket, https)| listener(socket).over_tls(https));
+        let listeners = [listener(http)].into_iter().chain(secured);
+        let listeners = listeners.map(|listener| tokio::spawn(listener.run())).collect();
         let (watcher, exchange) = Watcher::new(Places {
             config: args.config.clone(),
             secrets: args.secrets.clone(),
@@ -166,7 +186,7 @@ impl App {
         let sampler = Sampler::new(node.load.clone(), move || measured.filling());
         Self {
             connections,
-            listener: tokio::spawn(listener.run()),
+            listeners,
             admin: tokio::spawn(admin::serve(admin, node.clone(), stop.clone())),
             watcher: tokio::spawn(watcher.run(applier, stop.child_token())),
             refusals: tokio::spawn(refusals::log(move || answered.answered(), stop.child_token())),
@@ -185,7 +205,9 @@ impl App {
             self.node.catalog.load().as_ref().map_or((0, 0), |c| (c.notify_ms, c.delivery_timeout_ms));
         let notify = args.drain_notify.unwrap_or(Duration::from_millis(configured.0));
         self.node.lifecycle.leave(Drain { settle: args.drain_settle, notify }, hurry).await;
-        ended("listener", self.listener.await);
+        for listener in self.listeners {
+            ended("listener", listener.await);
+        }
         self.hush.cancel();
         self.connections.close();
         let patience = Duration::from_millis(configured.1) + MARGIN;

@@ -46,6 +46,10 @@ pub struct Args {
     /// Address of the report listener.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:46802")]
     pub http: SocketAddr,
+    /// Address of the report listener over TLS, which serves with the certificate that the configuration names
+    /// [default: none].
+    #[arg(long, value_name = "ADDRESS")]
+    pub https: Option<SocketAddr>,
     /// Address of metrics, probes and status.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9102")]
     pub admin: SocketAddr,

@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use hashbrown::{Equivalent, HashMap};
 use http::HeaderName;
+use sluice_wire::access::Cidr;
 use sluice_wire::document::{Document, FleetRef, Stream as Spec};
 
 use crate::admit::{Quota, Share};
@@ -35,6 +36,8 @@ pub struct Catalog {
     pub notify_ms: u64,
     /// The longest any sink takes from hand-over to outcome, in milliseconds.
     pub delivery_timeout_ms: u64,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Cidr>,
     /// The longest encoded form of any stream, in bytes.
     pub longest_form: usize,
     streams: HashMap<Key, Arc<Stream>>,
@@ -124,6 +127,7 @@ impl Catalog {
             fleet: document.fleet.clone(),
             revision: document.revision,
             notify_ms: document.drain.notify_ms,
+            trusted_proxies: document.listeners.trusted_proxies.clone(),
             delivery_timeout_ms: streams.values().map(|s| s.delivery_timeout_ms).max().unwrap_or(0),
             longest_form: usize::try_from(longest_form(longest_body)).unwrap_or(usize::MAX),
             past: past(before, &streams),

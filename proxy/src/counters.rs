@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sluice_wire::code::Code;
 use sluice_wire::status::StreamCounts;
 
+use crate::admit::SourceRefused;
 use crate::sink::Verdict;
 
 /// One stream's counts since the node started; kept across reloads.
@@ -17,6 +18,7 @@ pub struct StreamCounters {
     pub count_mismatch: Count,
     /// Records without the key that their stream wants.
     pub key_missing: Count,
+    sources_refused: [Count; SourceRefused::REASONS.len()],
 }
 
 /// What became of a stream's records. At any moment
@@ -87,6 +89,19 @@ impl StreamCounters {
         if let Some(count) = self.answers.get(code.index()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a report that is not taken from whoever sent it.
+    pub fn source_refused(&self, refused: SourceRefused) {
+        if let Some(count) = self.sources_refused.get(refused.index()) {
+            count.add(1);
+        }
+    }
+
+    /// Reports not taken from whoever sent them by the reason's name, only the reasons that occurred.
+    pub fn sources_refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.sources_refused.iter().map(Count::get);
+        SourceRefused::REASONS.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// Reports answered by code, only the codes that occurred.

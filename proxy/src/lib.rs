@@ -7,6 +7,7 @@
 //! | [`operators`] | who the operators are and how to speak to them |
 //! | [`config`], [`secrets`], [`catalog`] | from the published document to what the node serves |
 //! | [`intake`] → [`admit`] → [`output`] → [`sink`] | the way of a report, in that order |
+//! | [`https`] | what reports over TLS are served with |
 //! | [`counters`], [`status`], [`admin`] | what the node says of itself |
 //! | [`load`], [`heartbeat`] | how full it is, and what operators hear of it |
 //! | [`telemetry`] | what it tells while it works: log lines and spans |
@@ -20,6 +21,7 @@ pub mod catalog;
 pub mod config;
 pub mod counters;
 pub mod heartbeat;
+pub mod https;
 pub mod intake;
 pub mod lifecycle;
 pub mod load;

@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, Current, Stream};
 use crate::config::ConfigState;
 use crate::counters::StreamCounters;
 use crate::heartbeat::HeartbeatCounts;
+use crate::https::Https;
 use crate::intake::NodeCounters;
 use crate::lifecycle::Lifecycle;
 use crate::load::{Filling, Load, Part};
@@ -53,6 +54,8 @@ pub struct Node {
     pub budget: Arc<Budget>,
     /// The limit on connections.
     pub gate: Arc<Gate>,
+    /// The listener over TLS; `None` where the node has none.
+    pub https: Option<Arc<Https>>,
     /// How the configuration is doing.
     pub config: Arc<ConfigState>,
     /// The running sinks.
@@ -97,6 +100,7 @@ impl Node {
             config_source: self.config.source(),
             inflight_bytes: self.budget.used(),
             connections: u64::from(self.gate.open()),
+            https: self.https.as_ref().and_then(|https| https.status()),
             sinks: self.sink_statuses(),
             streams: catalog.as_ref().map(|catalog| streams(catalog)).unwrap_or_default(),
         }

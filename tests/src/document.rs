@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use sluice_wire::access::{Listeners, Sources};
 use sluice_wire::document::{
     Document, Drain, FileSink, FleetRef, KafkaSink, MAJOR, Output, Overload, Sink, SinkKind, Split, Stream,
 };
@@ -21,6 +22,7 @@ pub fn document(sinks: Vec<Sink>, streams: Vec<Stream>) -> Document {
         overload: Overload { max_inflight_bytes: 64 * 1024 * 1024, max_connections: 12_000 },
         groups: BTreeMap::new(),
         drain: Drain { notify_ms: 0 },
+        listeners: Listeners::default(),
         sinks,
         streams,
     }
@@ -75,6 +77,7 @@ pub fn stream(group_id: &str, stream_id: &str, sink: &str, topic: &str) -> Strea
         max_body_bytes: MAX_BODY,
         records_per_second: None,
         bytes_per_second: None,
+        sources: Sources::default(),
         paused: false,
     }
 }

@@ -12,7 +12,7 @@
 //! | [`collector`] | an OTLP collector |
 //! | [`operator`], [`ear`] | an operator that tells a configuration over long polling, and one that hears heartbeats |
 //! | [`document`], [`mount`] | configuration documents, and volumes as the kubelet mounts them |
-//! | [`http`], [`native`], [`load`] | a client that sends any bytes, the native route's requests, and one that sends many reports |
+//! | [`http`], [`tls`], [`native`], [`load`] | clients that send any bytes, plain and over TLS, the native route's requests, and one that sends many reports |
 //! | [`chart`] | the Helm chart as the real helm renders it, and an older one |
 //! | [`markdown`] | what the documentation shows: blocks, tables, links |
 //! | [`formats`], [`soul`] | the released libraries that read and write our formats, and the client of long polling |
@@ -51,4 +51,5 @@ pub mod producers;
 pub mod proxy;
 pub mod relay;
 pub mod soul;
+pub mod tls;
 pub mod wait;

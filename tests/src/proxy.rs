@@ -29,6 +29,7 @@ pub const SOON: Duration = Duration::from_secs(60);
 pub struct Builder {
     directory: TempDir,
     command: Command,
+    http: String,
     settle: String,
     notify: Option<String>,
     mount: Option<Mount>,
@@ -56,6 +57,7 @@ impl Builder {
         Self {
             directory,
             command: Command::new(paths::binary("sluice-proxy")),
+            http: "127.0.0.1:0".to_owned(),
             settle: "0s".to_owned(),
             notify: None,
             mount: None,
@@ -87,6 +89,13 @@ impl Builder {
     pub fn drain(mut self, settle: &str, notify: &str) -> Self {
         settle.clone_into(&mut self.settle);
         self.notify = Some(notify.to_owned());
+        self
+    }
+
+    /// Where it listens for reports, instead of on a port of 127.0.0.1.
+    #[must_use]
+    pub fn listening(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.http);
         self
     }
 
@@ -138,7 +147,7 @@ impl Builder {
         }
         let config = self.mount.as_ref().map_or(&*file, Mount::directory);
         self.command
-            .args(["--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--supervised", "--log", "human"])
+            .args(["--http", &self.http, "--admin", "127.0.0.1:0", "--supervised", "--log", "human"])
             .args(["--drain-settle", &self.settle])
             .arg("--config")
             .arg(config)
@@ -180,6 +189,15 @@ impl Proxy {
     #[must_use]
     pub fn http(&self) -> &str {
         &self.announcement.http
+    }
+
+    /// `ip:port` for reports over TLS.
+    ///
+    /// # Panics
+    /// When it wasn't started with `--https`.
+    #[must_use]
+    pub fn https(&self) -> &str {
+        self.announcement.https.as_deref().expect("it listens there")
     }
 
     /// `ip:port` of the admin listener.

@@ -47,6 +47,8 @@ pub(super) struct Spec {
     pub(super) config: PathBuf,
     pub(super) secrets: PathBuf,
     pub(super) http: SocketAddr,
+    /// Where it takes reports over TLS; absent: nowhere.
+    pub(super) https: Option<SocketAddr>,
     /// Where it asks and says how it is, and as whom; absent: nowhere.
     pub(super) operator: Option<Operator>,
 }
@@ -103,6 +105,7 @@ impl Child {
             .arg("--secrets")
             .arg(&spec.secrets)
             .args(["--http", &spec.http.to_string(), "--admin", "127.0.0.1:0"])
+            .args(spec.https.iter().flat_map(|https| ["--https".to_owned(), https.to_string()]))
             .args(spec.operator.iter().flat_map(Operator::args))
             .args(["--drain-settle", "0s", "--drain-notify", "0s", "--log", "json"])
             .stdin(Stdio::piped())

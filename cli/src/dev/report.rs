@@ -52,6 +52,7 @@ mod tests {
             .unwrap()
         };
         NodeStatus {
+            https: None,
             version: String::new(),
             uid: String::new(),
             started: 0,

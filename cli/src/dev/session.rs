@@ -20,7 +20,7 @@ use super::console::{Console, Problems};
 use super::fleet::Event;
 use super::kafka;
 use super::manager::Manager;
-use super::supervisor::Supervisor;
+use super::supervisor::{Ports, Supervisor};
 use super::view::View;
 use crate::nodes;
 
@@ -94,7 +94,7 @@ impl<W: Write> Session<W> {
         let Some(snapshot) = self.directory.poll() else { return Ok(()) };
         self.resolve(&snapshot);
         for fleet in &self.fleets {
-            if let Some(why) = self.supervisor.trouble(fleet.spec.listeners.http.port) {
+            if let Some(why) = self.supervisor.trouble(Ports::of(fleet)) {
                 return Err(format!("ProxyFleet {}/{}: {why}", fleet.namespace, fleet.name));
             }
         }
@@ -229,7 +229,7 @@ impl<W: Write> Session<W> {
         let view = self.views.entry(key.clone()).or_insert_with(|| View::new(&key, document.clone()));
         view.published(document, revision);
         let config = self.publisher.path(&key);
-        self.supervisor.keep(&key, fleet.spec.listeners.http.port, config, grace);
+        self.supervisor.keep(&key, Ports::of(fleet), config, grace);
         Ok(())
     }
 

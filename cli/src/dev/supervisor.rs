@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sluice_operator::resolve::FleetKey;
+use sluice_operator::resolve::{FleetKey, ResolvedFleet};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -24,6 +24,20 @@ pub(super) struct Place {
     pub(super) manager: Option<SocketAddr>,
 }
 
+/// The ports of a fleet's proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ports {
+    http: u16,
+    https: Option<u16>,
+}
+
+impl Ports {
+    pub(super) fn of(fleet: &ResolvedFleet) -> Self {
+        let listeners = &fleet.spec.listeners;
+        Self { http: listeners.http.port, https: listeners.https.as_ref().map(|https| https.port) }
+    }
+}
+
 /// Runs a proxy for each fleet.
 #[derive(Debug)]
 pub(super) struct Supervisor {
@@ -35,6 +49,7 @@ pub(super) struct Supervisor {
 
 #[derive(Debug)]
 struct Running {
+    ports: Ports,
     grace: Duration,
     phase: watch::Sender<Phase>,
     task: JoinHandle<()>,
@@ -59,18 +74,22 @@ impl Supervisor {
         Self { place, events, running: BTreeMap::new(), leaving: BTreeMap::new() }
     }
 
-    /// Why no proxy could listen on the port now; nothing if one could.
-    pub(super) fn trouble(&self, port: u16) -> Option<String> {
-        holder::trouble(SocketAddr::new(self.place.host, port))
+    /// Why no proxy could listen on the ports now; nothing if one could.
+    pub(super) fn trouble(&self, ports: Ports) -> Option<String> {
+        let mut ports = [ports.http].into_iter().chain(ports.https);
+        ports.find_map(|port| holder::trouble(SocketAddr::new(self.place.host, port)))
     }
 
-    /// Has a proxy run for `fleet` on `port`, which stays the same as long as the fleet is there. `grace` is how
-    /// long it may take to finish when it is to leave.
-    pub(super) fn keep(&mut self, fleet: &FleetKey, port: u16, config: PathBuf, grace: Duration) {
+    /// Has a proxy run for `fleet` on `ports`; one that runs on others leaves first. `grace` is how long it may take to
+    /// finish when it is to leave.
+    pub(super) fn keep(&mut self, fleet: &FleetKey, ports: Ports, config: PathBuf, grace: Duration) {
         self.leaving.retain(|_, leaving| !leaving.task.is_finished());
+        if self.running.get(fleet).is_some_and(|running| running.ports != ports) {
+            self.retire(fleet);
+        }
         match self.running.get_mut(fleet) {
             Some(running) => running.grace = grace,
-            None => self.start(fleet, port, config, grace),
+            None => self.start(fleet, ports, config, grace),
         }
     }
 
@@ -99,7 +118,7 @@ impl Supervisor {
         self.running.is_empty() && self.leaving.is_empty()
     }
 
-    fn start(&mut self, fleet: &FleetKey, port: u16, config: PathBuf, grace: Duration) {
+    fn start(&mut self, fleet: &FleetKey, ports: Ports, config: PathBuf, grace: Duration) {
         let (previous, before) = match self.leaving.remove(fleet) {
             Some(mut leaving) => {
                 leaving.before.push(leaving.phase);
@@ -112,7 +131,8 @@ impl Supervisor {
             program: self.place.program.clone(),
             config,
             secrets: self.place.secrets.clone(),
-            http: SocketAddr::new(self.place.host, port),
+            http: SocketAddr::new(self.place.host, ports.http),
+            https: ports.https.map(|port| SocketAddr::new(self.place.host, port)),
             operator: self.place.manager.map(|address| Operator {
                 url: format!("http://{address}"),
                 fleet: format!("{}/{}", fleet.0, fleet.1),
@@ -121,6 +141,6 @@ impl Supervisor {
         };
         let runner = Runner { fleet: fleet.clone(), spec, phase: told, events: self.events.clone() };
         let task = tokio::spawn(runner.run(previous));
-        self.running.insert(fleet.clone(), Running { grace, phase, task, before });
+        self.running.insert(fleet.clone(), Running { ports, grace, phase, task, before });
     }
 }

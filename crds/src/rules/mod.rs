@@ -1,6 +1,7 @@
 //! What a schema can't say: each rule once, as CEL for the API server and as Rust for local mode.
 //! A rule looks at one object (and what it was before), never at others; those checks are the operator's.
 
+mod access;
 mod fleet;
 mod record;
 mod stream;
@@ -48,7 +49,7 @@ pub struct Violation {
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES)
+    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES).chain(access::RULES)
 }
 
 /// The rules that `object` breaks, in the order of the table. Its fields must already fit the schema.

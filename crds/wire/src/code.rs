@@ -12,6 +12,8 @@ pub enum Code {
     Closed,
     /// The node has no usable configuration yet; nothing of the report is stored.
     NotReady,
+    /// The stream takes nothing from whoever sent it; nothing of the report is stored.
+    Source,
     /// The form can't be decoded.
     Form,
     /// Neither GET nor POST.
@@ -44,10 +46,11 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the numbers.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Ok,
         Self::Closed,
         Self::NotReady,
+        Self::Source,
         Self::Form,
         Self::Method,
         Self::Uri,
@@ -71,6 +74,7 @@ impl Code {
             Self::Ok => 0,
             Self::Closed => 2,
             Self::NotReady => 3,
+            Self::Source => 10,
             Self::Form => 31,
             Self::Method => 32,
             Self::Uri => 34,

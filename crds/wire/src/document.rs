@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Listeners, Sources};
+
 /// The form this crate reads and writes.
 pub const MAJOR: u32 = 1;
 
@@ -69,6 +71,9 @@ pub struct Document {
     pub overload: Overload,
     /// How a node leaves.
     pub drain: Drain,
+    /// How nodes are reached beside plain HTTP.
+    #[serde(default, skip_serializing_if = "Listeners::is_empty")]
+    pub listeners: Listeners,
     /// The named connections, by name unique.
     pub sinks: Vec<Sink>,
     /// The streams the fleet serves, by groupId and streamId unique.
@@ -261,6 +266,9 @@ pub struct Stream {
     /// Bytes of records a node takes in a second; absent: any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
+    /// Who may report; without anything: whoever reaches it.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
     /// Whether reports are refused. What was taken before is delivered.
     #[serde(default)]
     pub paused: bool,

@@ -4,6 +4,7 @@
 //! | module | what crosses | from | to |
 //! |---|---|---|---|
 //! | [`document`] | a fleet's configuration | operator | proxies |
+//! | [`access`] | of it: who may reach a fleet and report to a stream | operator | proxies |
 //! | [`parts`] | the same, cut for ConfigMaps | operator | proxies |
 //! | [`places`] | the same, taken apart unread | operator | proxies |
 //! | [`code`] | the `code` of an InLong answer | proxies | producers |
@@ -14,6 +15,7 @@
 //!
 //! [`bounds`] says what the fields of a stream may hold.
 
+pub mod access;
 pub mod bounds;
 pub mod code;
 pub mod discovery;

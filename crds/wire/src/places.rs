@@ -27,12 +27,23 @@ pub struct Places<'a> {
     /// How nodes end.
     #[serde(borrow)]
     pub drain: &'a RawValue,
+    /// How nodes are reached beside plain HTTP; absent: not at all.
+    #[serde(default, borrow)]
+    pub listeners: Option<&'a RawValue>,
     /// Its sinks.
     #[serde(borrow)]
     pub sinks: Vec<&'a RawValue>,
     /// Its streams.
     #[serde(borrow)]
     pub streams: Vec<&'a RawValue>,
+}
+
+impl<'a> Places<'a> {
+    /// The elements of the group of what concerns the fleet as a whole.
+    #[must_use]
+    pub fn fleet_group(&self) -> Vec<&'a RawValue> {
+        [self.fleet, self.overload, self.drain].into_iter().chain(self.listeners).collect()
+    }
 }
 
 /// What a stream of a document is told apart by.

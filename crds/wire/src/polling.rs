@@ -7,9 +7,11 @@
 //!
 //! | group | data |
 //! |---|---|
-//! | [`FLEET`] | `[fleet, overload, drain]` of the document |
+//! | [`FLEET`] | `[fleet, overload, drain]` of the document, and its `listeners` where it has some |
 //! | [`SINK`] | its sinks |
 //! | [`STREAM`] | its streams, in the order of groupId and streamId |
+//!
+//! A place in [`FLEET`] is one thing's for good: who writes a later one writes `listeners` too, if only as `{}`.
 //!
 //! A reader keeps elements as the bytes they came in, so that it reproduces an md5 also of what it does not know.
 

@@ -14,6 +14,9 @@ pub struct Announcement {
     pub version: String,
     /// `ip:port` of the report listener.
     pub http: String,
+    /// `ip:port` of the report listener over TLS; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<String>,
     /// `ip:port` of the admin listener.
     pub admin: String,
 }
@@ -52,6 +55,9 @@ pub struct NodeStatus {
     pub inflight_bytes: u64,
     /// Open connections of producers.
     pub connections: u64,
+    /// How reports over TLS are doing; absent where the configuration asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<HttpsStatus>,
     /// The connections of the configuration in effect.
     pub sinks: Vec<SinkStatus>,
     /// The streams of the configuration in effect.
@@ -102,10 +108,29 @@ pub struct SinkStatus {
     pub message: String,
 }
 
-/// Why a sink or a stream is not ready. A reader takes a name it does not know for [`NotReady::Other`].
+/// Reports over TLS as the node sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpsStatus {
+    /// Whether the node serves with what its Secrets hold now.
+    pub ready: bool,
+    /// Whether it serves at all: one that is not ready goes on with the certificate that it had, if it had one.
+    pub serving: bool,
+    /// When the certificate that it serves with expires, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<i64>,
+    /// Why it is not ready; absent when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NotReady>,
+    /// What is wrong, in words a person can act on; empty when ready.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Why a sink, a stream or reports over TLS are not ready. A reader takes a name it does not know for [`NotReady::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum NotReady {
-    /// A Secret that the connection names is missing, or a key of it, or its content can't be used.
+    /// A Secret that is named is missing, or a key of it, or its content can't be used.
     SecretUnusable,
     /// No broker answers, or the login is refused.
     SinkUnreachable,

@@ -1,6 +1,7 @@
 //! Makes a fleet's configuration document, the list of its nodes and its Kubernetes objects out of what is in effect.
 //! It is pure and decides nothing: every choice was made when the fleet was resolved.
 
+mod access;
 pub mod discovery;
 pub mod objects;
 mod record;
@@ -30,6 +31,7 @@ pub fn document(fleet: &ResolvedFleet, revision: u64) -> wire::Document {
             max_connections: fleet.spec.overload.max_connections,
         },
         drain: wire::Drain { notify_ms: fleet.spec.drain.notify.millis() },
+        listeners: access::listeners(&fleet.spec.listeners),
         sinks: fleet.spec.sinks.iter().filter_map(sink).collect(),
         streams: fleet.streams.iter().map(stream).collect(),
     }
@@ -91,6 +93,7 @@ fn stream(stream: &ResolvedStream) -> wire::Stream {
         max_body_bytes: stream.max_body_bytes,
         records_per_second: stream.records_per_second,
         bytes_per_second: stream.bytes_per_second,
+        sources: access::sources(&stream.sources),
         paused: stream.paused,
     }
 }

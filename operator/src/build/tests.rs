@@ -7,7 +7,11 @@ use super::*;
 
 fn fleet() -> ResolvedFleet {
     let spec = json!({
-        "listeners": {"http": {"port": 46802}},
+        "listeners": {
+            "http": {"port": 46802},
+            "https": {"port": 46803, "secret": "own", "clientCa": {"secret": "clients"}},
+            "trustedProxies": ["10.1.2.3/16"]
+        },
         "sinks": [
             {"name": "kafka", "kafka": {
                 "bootstrapServers": "k:9092", "deliveryTimeout": "9s",
@@ -39,6 +43,10 @@ fn fleet() -> ResolvedFleet {
         max_body_bytes: 10,
         records_per_second: Some(1_000),
         bytes_per_second: Some(65_536),
+        sources: serde_json::from_value(json!({
+            "allow": ["10.0.0.0/8"], "deny": ["FD00::/8"], "clientNames": ["*.shop.svc"]
+        }))
+        .unwrap(),
         paused: true,
     };
     ResolvedFleet {
@@ -60,6 +68,7 @@ fn a_document_says_everything_that_is_in_effect() {
         "revision": 9,
         "overload": {"maxInflightBytes": 67_108_864, "maxConnections": 7},
         "drain": {"notifyMs": 250},
+        "listeners": {"https": {"secret": "own", "clientCaSecret": "clients"}, "trustedProxies": ["10.1.0.0/16"]},
         "sinks": [
             {"name": "kafka", "kafka": {
                 "bootstrapServers": "k:9092", "deliveryTimeoutMs": 9_000,
@@ -74,7 +83,8 @@ fn a_document_says_everything_that_is_in_effect() {
             "sink": "kafka", "topic": "t", "create": {"partitions": 3, "config": {}},
             "output": {"InLongMsg": {"snappy": false}}, "split": "Never", "key": {"fromHeader": "X-Order"},
             "headers": ["X-Tenant"], "successCode": 1, "maxBodyBytes": 10, "recordsPerSecond": 1_000,
-            "bytesPerSecond": 65_536, "paused": true
+            "bytesPerSecond": 65_536,
+            "sources": {"allow": ["10.0.0.0/8"], "deny": ["fd00::/8"], "clientNames": ["*.shop.svc"]}, "paused": true
         }]
     });
     assert_eq!(document, wanted);

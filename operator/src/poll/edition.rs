@@ -69,8 +69,8 @@ impl Edition {
         }
         let Fleet { namespace, name, uid } = serde_json::from_str(document.fleet.get())?;
         let former = former.filter(|former| former.uid == uid);
-        let fleet = (document.fleet, document.overload, document.drain);
-        let [(_, whole), (_, sinks), (_, all)] = groups::data(&fleet, &document.sinks, &document.streams)?;
+        let [(_, whole), (_, sinks), (_, all)] =
+            groups::data(&document.fleet_group(), &document.sinks, &document.streams)?;
         let served = |group: &'static str, bytes: Vec<u8>| {
             let Group { md5, last_modify_time } =
                 document.groups.get(group).cloned().ok_or(Unreadable::NoGroup(group))?;

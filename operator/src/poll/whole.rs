@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 use sluice_wire::polling::{FLEET, SINK, STREAM};
 
@@ -21,6 +22,8 @@ struct Whole<'a> {
     fleet: &'a RawValue,
     overload: &'a RawValue,
     drain: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listeners: Option<&'a RawValue>,
     sinks: &'a RawValue,
     streams: &'a RawValue,
 }
@@ -65,13 +68,17 @@ impl Configurations for Wholes {
 /// The document of an edition.
 fn whole(edition: &Edition) -> serde_json::Result<Vec<u8>> {
     let group = |name: &str| edition.group(name).map(|served| &*served.content.bytes).unwrap_or_default();
-    let [fleet, overload, drain] = serde_json::from_slice::<[&RawValue; 3]>(group(FLEET))?;
+    let elements: Vec<&RawValue> = serde_json::from_slice(group(FLEET))?;
+    let [fleet, overload, drain, listeners @ ..] = &*elements else {
+        return Err(serde_json::Error::custom("the group of the fleet is not whole"));
+    };
     serde_json::to_vec(&Whole {
         major: edition.major,
         revision: edition.revision,
         fleet,
         overload,
         drain,
+        listeners: listeners.first().copied(),
         sinks: serde_json::from_slice(group(SINK))?,
         streams: serde_json::from_slice(group(STREAM))?,
     })
@@ -90,6 +97,7 @@ mod tests {
         let document = json!({
             "major": 1, "fleet": {"namespace": "shop", "name": "edge", "uid": "u"}, "revision": 7,
             "overload": {"maxInflightBytes": 1, "maxConnections": 2}, "drain": {"notifyMs": 3},
+            "listeners": {"trustedProxies": ["10.0.0.0/8"]},
             "sinks": [{"name": "local", "file": {"directory": "d", "maxBytes": 1}}], "streams": []
         });
         let mut published: sluice_wire::document::Document =

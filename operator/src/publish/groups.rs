@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use md5::{Digest, Md5};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use sluice_wire::document::{Document, Group};
 use sluice_wire::polling::{FLEET, SINK, STREAM};
 
@@ -13,13 +14,13 @@ use crate::hex;
 /// MD5 by group.
 pub type Digests = BTreeMap<String, String>;
 
-/// The data of a document's groups. `fleet` are the document's fleet, overload and drain; parts may be values or the JSON
-/// that a document had for them.
+/// The data of a document's groups. `fleet` are the elements of what concerns the fleet as a whole; parts may be values
+/// or the JSON that a document had for them.
 ///
 /// # Errors
 /// A part has no form as JSON.
 pub fn data(
-    fleet: &impl Serialize,
+    fleet: &[impl Serialize],
     sinks: &[impl Serialize],
     streams: &[impl Serialize],
 ) -> serde_json::Result<[(&'static str, Vec<u8>); 3]> {
@@ -35,9 +36,18 @@ pub fn data(
 /// # Errors
 /// The document has no form as JSON.
 pub fn digests(document: &Document) -> serde_json::Result<Digests> {
-    let fleet = (&document.fleet, &document.overload, &document.drain);
-    let data = data(&fleet, &document.sinks, &document.streams)?;
+    let data = data(&fleet(document)?, &document.sinks, &document.streams)?;
     Ok(data.map(|(name, bytes)| (name.to_owned(), hex::digits(&Md5::digest(bytes)))).into())
+}
+
+/// What concerns a fleet as a whole. Listeners that ask for nothing are left out, as the document leaves them out.
+fn fleet(document: &Document) -> serde_json::Result<Vec<Box<RawValue>>> {
+    let Document { fleet, overload, drain, listeners, .. } = document;
+    let mut elements = vec![to_raw_value(fleet)?, to_raw_value(overload)?, to_raw_value(drain)?];
+    if !listeners.is_empty() {
+        elements.push(to_raw_value(listeners)?);
+    }
+    Ok(elements)
 }
 
 /// The groups of a document at `revision`: one that is as `before` keeps its time.
@@ -73,8 +83,7 @@ mod tests {
             r#"[{"namespace":"shop","name":"edge","uid":"u"},{"maxInflightBytes":1,"maxConnections":2},"#,
             r#"{"notifyMs":3}]"#
         );
-        let of = (&document.fleet, &document.overload, &document.drain);
-        let data = data(&of, &document.sinks, &document.streams).unwrap();
+        let data = data(&super::fleet(&document).unwrap(), &document.sinks, &document.streams).unwrap();
         let wanted = [
             ("FLEET", fleet),
             ("SINK", r#"[{"name":"local","file":{"directory":"d","maxBytes":1}}]"#),
@@ -84,6 +93,22 @@ mod tests {
         let digests = digests(&document).unwrap();
         assert_eq!(digests["STREAM"], "d751713988987e9331980363e24189ce");
         assert_eq!(digests["FLEET"], hex::digits(&Md5::digest(fleet)));
+    }
+
+    #[test]
+    fn listeners_are_of_the_fleets_group_where_they_ask_for_something() {
+        let mut document: Document = serde_json::from_value(json!({
+            "major": 1, "fleet": {"namespace": "shop", "name": "edge"}, "revision": 1,
+            "overload": {"maxInflightBytes": 1, "maxConnections": 2}, "drain": {"notifyMs": 3},
+            "listeners": {}, "sinks": [], "streams": [],
+        }))
+        .unwrap();
+        let without = digests(&document).unwrap();
+        document.listeners.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let with = digests(&document).unwrap();
+        assert_ne!(without["FLEET"], with["FLEET"]);
+        assert_eq!((&without["SINK"], &without["STREAM"]), (&with["SINK"], &with["STREAM"]));
+        assert_eq!(fleet(&document).unwrap()[3].get(), r#"{"trustedProxies":["10.0.0.0/8"]}"#);
     }
 
     #[test]

@@ -95,6 +95,7 @@ mod tests {
             max_body_bytes: 65_536,
             records_per_second: None,
             bytes_per_second: None,
+            sources: sluice_wire::access::Sources::default(),
             paused: false,
         }
     }
@@ -107,6 +108,7 @@ mod tests {
             groups: BTreeMap::new(),
             overload: Overload { max_inflight_bytes: 1, max_connections: 1 },
             drain: Drain { notify_ms: 0 },
+            listeners: sluice_wire::access::Listeners::default(),
             sinks: Vec::new(),
             streams: (0..streams).map(stream).collect(),
         }

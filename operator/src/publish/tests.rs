@@ -12,6 +12,7 @@ fn document(name: &str, connections: u32) -> Document {
         overload: Overload { max_inflight_bytes: 1, max_connections: connections },
         groups: BTreeMap::new(),
         drain: Drain { notify_ms: 0 },
+        listeners: sluice_wire::access::Listeners::default(),
         sinks: Vec::new(),
         streams: Vec::new(),
     }

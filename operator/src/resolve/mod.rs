@@ -11,6 +11,7 @@ mod wish;
 
 use std::collections::BTreeMap;
 
+use sluice_crds::access::Sources;
 use sluice_crds::fleet::Refused;
 use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
@@ -171,6 +172,8 @@ pub struct ResolvedStream {
     pub records_per_second: Option<u64>,
     /// Bytes of records a node takes in a second; absent: any number.
     pub bytes_per_second: Option<u64>,
+    /// Who may report.
+    pub sources: Sources,
     /// Whether reports are refused.
     pub paused: bool,
 }

@@ -50,6 +50,7 @@ pub(super) fn offer(
         permit.create_topic(&resolved.topic)?;
     }
     fits(&resolved, fleet)?;
+    can_have_clients(&resolved, fleet)?;
     Ok(resolved)
 }
 
@@ -108,6 +109,7 @@ fn effective(stream: &DataStream, ids: &Ids, sink: &Sink) -> ResolvedStream {
         max_body_bytes: spec.limits.max_body_bytes.bytes(),
         records_per_second: spec.limits.records_per_second.map(u64::from),
         bytes_per_second: spec.limits.bytes_per_second.map(Size::bytes),
+        sources: spec.sources.clone().unwrap_or_default(),
         paused: spec.paused,
     }
 }
@@ -123,4 +125,19 @@ fn fits(stream: &ResolvedStream, fleet: &ProxyFleet) -> Result<(), Refusal> {
         "three times this and 64Ki more don't fit the fleet's maxInflightBytes of {room}; at most {largest} would, or raise that"
     );
     Err(Refusal { field: "spec.limits.maxBodyBytes", reason: Reason::LimitTooLarge, message })
+}
+
+/// A stream that wants names out of clients' certificates takes nothing where none are asked for.
+fn can_have_clients(stream: &ResolvedStream, fleet: &ProxyFleet) -> Result<(), Refusal> {
+    let https = fleet.spec.listeners.https.as_ref();
+    if stream.sources.client_names.is_empty() || https.is_some_and(|https| https.client_ca.is_some()) {
+        return Ok(());
+    }
+    let message = "the fleet asks clients for no certificate, so nobody could report; set listeners.https.clientCa in the \
+                   ProxyFleet, or take the names out";
+    Err(Refusal {
+        field: "spec.sources.clientNames",
+        reason: Reason::NoClientCa,
+        message: message.to_owned(),
+    })
 }

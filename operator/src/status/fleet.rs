@@ -121,6 +121,7 @@ fn degraded(view: &FleetView, nodes: &Nodes<'_>) -> Told {
     troubles.extend(failing_pods(view));
     troubles.extend(refused_configuration(view));
     troubles.extend(bad_sinks(nodes));
+    troubles.extend(bad_https(nodes));
     troubles.extend(silent_nodes(view));
     troubles.sort();
     let words: Vec<&str> = troubles.iter().map(|(_, message)| message.as_str()).collect();
@@ -166,6 +167,12 @@ fn bad_sinks(nodes: &Nodes<'_>) -> Vec<(Degraded, String)> {
         (reason, format!("sink {sink} on {}: {message}", share(count, nodes.count)))
     };
     nodes::sinks(nodes).into_iter().map(one).collect()
+}
+
+/// Plain HTTP goes on, and so do nodes that had a certificate: all the same a person has to mend the Secret.
+fn bad_https(nodes: &Nodes<'_>) -> Option<(Degraded, String)> {
+    let (_, message, count) = nodes::https(nodes)?;
+    Some((Degraded::SecretUnusable, format!("https on {}: {message}", share(count, nodes.count))))
 }
 
 fn silent_nodes(view: &FleetView) -> Option<(Degraded, String)> {

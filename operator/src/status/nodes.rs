@@ -91,6 +91,14 @@ pub(super) fn sinks<'a>(nodes: &Nodes<'a>) -> Vec<(&'a str, NotReady, &'a str, u
     troubles.into_iter().filter_map(one).collect()
 }
 
+/// The gravest trouble of reports over TLS, with how many nodes have it.
+pub(super) fn https<'a>(nodes: &Nodes<'a>) -> Option<(NotReady, &'a str, usize)> {
+    let listeners = nodes.told.iter().filter_map(|node| node.https.as_ref()).filter(|https| !https.ready);
+    let troubles: Vec<_> =
+        listeners.map(|https| (https.reason.unwrap_or(NotReady::Other), https.message.as_str())).collect();
+    gravest(&troubles)
+}
+
 /// `1 of 2 nodes`.
 pub(super) fn share(some: usize, all: usize) -> String {
     format!("{some} of {all} {}", if all == 1 { "node" } else { "nodes" })

@@ -19,6 +19,7 @@ pub(super) fn text(node: &Node) -> prometheus::Result<String> {
         of_load(node),
         of_polls(node),
         of_connections(node),
+        of_https(node),
         of_spans(node),
         of_sinks(node),
         of_streams(node),
@@ -159,6 +160,48 @@ fn of_connections(node: &Node) -> Vec<MetricFamily> {
     ]
 }
 
+/// Nothing where reports over TLS are not asked for.
+fn of_https(node: &Node) -> Vec<MetricFamily> {
+    let Some((https, status)) = node.https.as_ref().and_then(|https| Some((https, https.status()?))) else {
+        return Vec::new();
+    };
+    let counts = &https.counts;
+    let failed = [
+        ("no_certificate", &counts.without_certificate),
+        ("timed_out", &counts.timed_out),
+        ("failed", &counts.failed),
+    ];
+    let failed = failed.map(|(reason, count)| value(vec![label("reason", reason)], count.get()));
+    let not_after = status.not_after.map(|millis| real(Vec::new(), millis as f64 / 1_000.0));
+    vec![
+        gauge(
+            "sluice_https_up",
+            "0 while what https is to be served with can't be used; /status says why.",
+            one(u64::from(status.ready)),
+        ),
+        gauge(
+            "sluice_https_certificate_not_after_seconds",
+            "When the certificate that is served expires, in seconds since 1970.",
+            not_after.into_iter().collect(),
+        ),
+        counter(
+            "sluice_https_certificates_loaded_total",
+            "Times that other Secrets of https were put into effect.",
+            one(counts.renewed.get()),
+        ),
+        counter(
+            "sluice_https_certificates_refused_total",
+            "Times that Secrets of https could not be used.",
+            one(counts.refused.get()),
+        ),
+        counter(
+            "sluice_https_handshakes_failed_total",
+            "TLS connections that came to nothing, by the reason.",
+            failed.to_vec(),
+        ),
+    ]
+}
+
 fn of_spans(node: &Node) -> Vec<MetricFamily> {
     let spans = node.traces.counts();
     let lost = [("queue_full", &spans.dropped), ("export_failed", &spans.failed)];
@@ -201,6 +244,12 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
             reports.push(value(labels, count));
         }
     }
+    let mut refused = Vec::new();
+    for stream in &streams {
+        for (reason, count) in stream.counters.sources_refused() {
+            refused.push(value([vec![label("reason", reason)], ids(stream)].concat(), count));
+        }
+    }
     let ready = streams.iter().map(|s| value(ids(s), u64::from(s.outlet.longest_record().is_some())));
     let records = |name, help, count: fn(&Tally) -> u64| {
         let of = |s: &&Arc<Stream>| value(ids(s), count(&s.counters.tally()));
@@ -221,6 +270,11 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
             u64::from(s.outlet.isolation().quarantined)
         }),
         counter("sluice_reports_total", "Reports by the code of their answer; 0 is success.", reports),
+        counter(
+            "sluice_sources_refused_total",
+            "Reports not taken from their client, by the reason.",
+            refused,
+        ),
         records("sluice_records_admitted_total", "Records handed to the sink.", |t| t.admitted),
         records("sluice_records_delivered_total", "Records stored.", |t| t.delivered),
         records("sluice_records_failed_total", "Records surely not stored.", |t| t.failed),

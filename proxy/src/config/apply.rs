@@ -9,6 +9,7 @@ use sluice_wire::status::ConfigSource;
 use super::poll::PollCounts;
 use crate::admit::{Budget, Gate};
 use crate::catalog::{Catalog, Current};
+use crate::https::Https;
 use crate::secrets::Secrets;
 use crate::sink::{SinkSet, kafka};
 use crate::status::SinkView;
@@ -70,6 +71,8 @@ pub struct Applier {
     pub budget: Arc<Budget>,
     /// The limit on connections.
     pub gate: Arc<Gate>,
+    /// The listener over TLS; `None` where the node has none.
+    pub https: Option<Arc<Https>>,
     /// How it went.
     pub state: Arc<ConfigState>,
     /// Where the running sinks are found by `/status` and `/metrics`.
@@ -130,6 +133,9 @@ impl Applier {
     }
 
     fn put_into_effect(&mut self, document: &Document, secrets: &Secrets) -> Result<(), String> {
+        if let Some(https) = &self.https {
+            https.update(document.listeners.https.as_ref(), secrets);
+        }
         let replaced = self.sinks.update(&document.sinks, secrets, capacity(document));
         self.view.set(&self.sinks);
         let before = self.catalog.load_full();
@@ -192,6 +198,7 @@ mod tests {
             catalog: Current::default(),
             budget: Budget::new(u64::MAX),
             gate: Gate::new(1),
+            https: None,
             state: Arc::default(),
             view: SinkView::default(),
             sinks: SinkSet::default(),

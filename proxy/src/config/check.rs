@@ -5,6 +5,7 @@ mod stream;
 use std::collections::HashSet;
 use std::fmt;
 
+use sluice_wire::access::{Listeners, MAX_CIDRS};
 use sluice_wire::document::{Document, MAJOR, Sink, SinkKind};
 
 use crate::sink::kafka;
@@ -47,6 +48,7 @@ pub fn check(document: &Document) -> Result<(), Problem> {
     if document.overload.max_connections == 0 {
         return wrong("overload.maxConnections", "must be at least 1");
     }
+    check_listeners(&document.listeners)?;
     check_sinks(&document.sinks)?;
     let mut seen = HashSet::new();
     for (index, stream) in document.streams.iter().enumerate() {
@@ -58,6 +60,18 @@ pub fn check(document: &Document) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn check_listeners(listeners: &Listeners) -> Result<(), Problem> {
+    if listeners.trusted_proxies.len() > MAX_CIDRS {
+        return wrong("listeners.trustedProxies", format!("must be at most {MAX_CIDRS}"));
+    }
+    let secrets =
+        listeners.https.iter().flat_map(|https| [Some(&https.secret), https.client_ca_secret.as_ref()]);
+    match secrets.flatten().find(|secret| !is_file_name(secret)) {
+        Some(secret) => wrong("listeners.https", format!("{secret:?} can't be the name of a Secret")),
+        None => Ok(()),
+    }
 }
 
 fn check_sinks(sinks: &[Sink]) -> Result<(), Problem> {
@@ -122,6 +136,9 @@ mod tests {
             "fleet": {"namespace": "default", "name": "main"},
             "overload": {"maxInflightBytes": 67_108_864, "maxConnections": 10},
             "drain": {"notifyMs": 0},
+            "listeners": {
+                "https": {"secret": "own", "clientCaSecret": "clients.ca"}, "trustedProxies": ["10.0.0.0/8"]
+            },
             "sinks": [
                 {"name": "kafka", "kafka": {"bootstrapServers": "b:9092", "deliveryTimeoutMs": 8000,
                     "properties": {}, "sasl": {"mechanism": "PLAIN", "secret": "login"}}},
@@ -130,7 +147,8 @@ mod tests {
             "streams": [{"namespace": "shop", "name": "orders", "groupId": "shop", "streamId": "orders",
                 "sink": "kafka", "topic": "shop.orders", "output": "Raw", "successCode": 0,
                 "key": {"fromJson": "/id"}, "headers": ["X-Tenant"], "maxBodyBytes": 65_536,
-                "recordsPerSecond": 1_000_000_000, "bytesPerSecond": 17_592_186_044_416_u64}]
+                "recordsPerSecond": 1_000_000_000, "bytesPerSecond": 17_592_186_044_416_u64,
+                "sources": {"allow": ["10.0.0.0/8"], "deny": ["fd00::/8"], "clientNames": ["*.shop.svc"]}}]
         })
     }
 
@@ -162,7 +180,7 @@ mod tests {
     fn each_wrong_field_is_named() {
         let stream = document()["streams"][0].clone();
         let too_many: Vec<String> = (0..=MAX_HEADERS).map(|n| n.to_string()).collect();
-        let cases: [(&str, Value, &str); 34] = [
+        let cases: [(&str, Value, &str); 42] = [
             ("/major", 2.into(), "major"),
             ("/overload/maxInflightBytes", 0.into(), "overload.maxInflightBytes"),
             ("/overload/maxConnections", 0.into(), "overload.maxConnections"),
@@ -189,6 +207,18 @@ mod tests {
             ("/streams/0/headers", json!(["Ce-Id"]), "streams[0].headers[0]"),
             ("/streams/0/headers", json!(["Authorization"]), "streams[0].headers[0]"),
             ("/streams/0/headers", json!(["a", "b", "A"]), "streams[0].headers[2]"),
+            ("/listeners/trustedProxies", json!(vec!["10.0.0.0/8"; 65]), "listeners.trustedProxies"),
+            ("/listeners/https/secret", "../own".into(), "listeners.https"),
+            ("/listeners/https/clientCaSecret", "".into(), "listeners.https"),
+            ("/streams/0/sources/allow", json!(vec!["10.0.0.0/8"; 65]), "streams[0].sources.allow"),
+            ("/streams/0/sources/deny", json!(vec!["10.0.0.0/8"; 65]), "streams[0].sources.deny"),
+            ("/streams/0/sources/clientNames", json!(vec!["a"; 65]), "streams[0].sources.clientNames"),
+            (
+                "/streams/0/sources/clientNames",
+                json!(["a", "a".repeat(254)]),
+                "streams[0].sources.clientNames[1]",
+            ),
+            ("/streams/0/sources/clientNames", json!([""]), "streams[0].sources.clientNames[0]"),
             ("/streams/0/recordsPerSecond", 0.into(), "streams[0].recordsPerSecond"),
             ("/streams/0/recordsPerSecond", 1_000_000_001.into(), "streams[0].recordsPerSecond"),
             ("/streams/0/bytesPerSecond", 1_023.into(), "streams[0].bytesPerSecond"),

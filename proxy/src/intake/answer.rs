@@ -109,6 +109,7 @@ const fn words(code: Code) -> &'static str {
         Code::Ok => "Ok",
         Code::Closed => "this node is shutting down; use another one",
         Code::NotReady => "this node has no configuration yet; try again later",
+        Code::Source => "nothing was stored: the stream takes no reports from this client",
         Code::Form => "the form can't be decoded",
         Code::Method => "only GET and POST are supported",
         Code::Uri => "the path or query can't be decoded",

@@ -5,6 +5,7 @@
 //! reset, and the client might never read the answer.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use sluice_admin::watched::{Activity, Watched, in_time};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Routes;
+use crate::admit::ClientNames;
 
 /// How long, and how much, a client may go on sending after its last answer.
 const LINGER: (Duration, usize) = (Duration::from_secs(5), 32 << 20);
@@ -34,8 +35,12 @@ const MAX_HEAD: usize = 16 << 10;
 /// Who is at the other end.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// The producer's address, as records name it.
+    /// Its address; IPv4 in IPv6 is the IPv4 address.
+    pub(super) address: IpAddr,
+    /// The same, as records name it.
     pub(super) client: String,
+    /// How its certificate, if it has one, calls it.
+    pub(super) names: ClientNames,
     /// The node's own address, as records name it.
     pub(super) node: String,
     /// Whether the connection is over the node's limit and only to be told so.
@@ -51,10 +56,11 @@ pub(super) enum End {
     TimedOut,
 }
 
-type Served = Watched<TcpStream>;
-
 /// Serves a connection to its end.
-pub(super) async fn serve(socket: TcpStream, peer: Peer, routes: Routes, closing: &CancellationToken) -> End {
+pub(super) async fn serve<S>(socket: S, peer: Peer, routes: Routes, closing: &CancellationToken) -> End
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let activity = Activity::new();
     let io = TokioIo::new(Watched { socket, activity: Arc::clone(&activity) });
     let peer = Arc::new(peer);
@@ -76,7 +82,7 @@ pub(super) async fn serve(socket: TcpStream, peer: Peer, routes: Routes, closing
     };
     match ended {
         Some(Ok(parts)) => {
-            linger(parts.io.into_inner(), closing).await;
+            linger(parts.io.into_inner().socket, closing).await;
             End::Over
         }
         Some(Err(_)) => End::Over,
@@ -95,8 +101,7 @@ async fn closed_while_idle(closing: &CancellationToken, activity: &Activity) {
     }
 }
 
-async fn linger(io: Served, closing: &CancellationToken) {
-    let mut socket = io.socket;
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, closing: &CancellationToken) {
     if socket.shutdown().await.is_err() {
         return;
     }

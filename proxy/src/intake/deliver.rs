@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 use tokio::sync::oneshot;
 
-use super::connection::Peer;
-use crate::admit::{Charge, Full, Hold, OverQuota, PARTS, ShareFull};
+use super::sender::Sender;
+use crate::admit::{Charge, Full, Hold, OverQuota, PARTS, ShareFull, SourceRefused};
 use crate::catalog::Stream;
 use crate::output::{self, KeyRule, Origin, Record, TooLong};
 use crate::sink::{BreakerOpen, Delivery, Header, Meta, Outlet, Verdict, bytes_from, bytes_of, held_bytes};
@@ -23,6 +23,9 @@ const MAX_PASSED: usize = 8 << 10;
 /// Why nothing of a report is stored, before any of it reached the sink.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
+    /// The stream takes nothing from whoever sent it.
+    #[error(transparent)]
+    Source(#[from] SourceRefused),
     /// The stream takes nothing for now.
     #[error("the stream is paused")]
     Paused,
@@ -52,7 +55,7 @@ pub(super) enum Refusal {
 /// What a request says of its records, beside the records.
 pub(super) struct Said<'a> {
     /// Who sent it.
-    pub(super) peer: &'a Peer,
+    pub(super) sender: &'a Sender<'a>,
     /// Its headers.
     pub(super) headers: &'a HeaderMap,
     /// When its records happened (`dt`), in milliseconds since the epoch.
@@ -91,11 +94,12 @@ impl Pending {
     }
 }
 
-/// Whether the stream takes reports now.
+/// Whether the stream takes reports of this sender now.
 ///
 /// # Errors
-/// [`Refusal::Paused`], [`Refusal::NoTopic`].
-pub(super) fn open(stream: &Stream) -> Result<(), Refusal> {
+/// [`Refusal::Source`], [`Refusal::Paused`], [`Refusal::NoTopic`].
+pub(super) fn open(stream: &Stream, sender: &Sender<'_>) -> Result<(), Refusal> {
+    sender.may_report(stream)?;
     if stream.spec.paused {
         return Err(Refusal::Paused);
     }
@@ -127,8 +131,8 @@ pub(super) fn submit<'a>(
     let keys_missing = give_keys(stream, said, &mut records);
     let meta = Meta {
         received,
-        client: &said.peer.client,
-        node: &said.peer.node,
+        client: &said.sender.client,
+        node: &said.sender.peer.node,
         audit_version: said.audit_version,
         envelope: output::envelope(stream.spec.output),
         passed: &passed,

@@ -12,7 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, End, Peer};
 use super::{Intake, NodeCounters, Routes};
-use crate::admit::{Admission, Gate, Seat};
+use crate::admit::{Admission, ClientNames, Gate, Seat};
+use crate::https::Https;
 
 /// Connections the kernel holds for the node to accept.
 const BACKLOG: i32 = 4_096;
@@ -45,6 +46,7 @@ pub struct Listener {
     routes: Routes,
     node_ip: Option<IpAddr>,
     connections: TaskTracker,
+    https: Option<Arc<Https>>,
 }
 
 impl Listener {
@@ -59,7 +61,14 @@ impl Listener {
             node_ip: intake.node_ip,
             routes: Routes::new(intake),
             connections,
+            https: None,
         }
+    }
+
+    /// The same over TLS.
+    #[must_use]
+    pub fn over_tls(self, https: Arc<Https>) -> Self {
+        Self { https: Some(https), ..self }
     }
 
     /// Accepts connections until the node closes. Their tasks are on the tracker.
@@ -96,18 +105,40 @@ impl Listener {
         // Without it answers wait for the client's delayed acknowledgements; failing to set it is no more.
         let _ = socket.set_nodelay(true);
         let node_ip = self.node_ip.unwrap_or_else(|| node.ip().to_canonical());
-        let peer = Peer { client: client.to_string(), node: node_ip.to_string(), over_limit };
+        let (address, names) = (client, ClientNames::None);
+        let peer = Peer { address, client: client.to_string(), names, node: node_ip.to_string(), over_limit };
         self.connections.spawn(self.serve(socket, peer, seat));
     }
 
     fn serve(&self, socket: TcpStream, peer: Peer, seat: Seat) -> impl Future<Output = ()> + use<> {
         let (routes, closing, counters) =
             (self.routes.clone(), self.closing.clone(), Arc::clone(&self.counters));
+        let https = self.https.clone();
         async move {
-            if connection::serve(socket, peer, routes, &closing).await == End::TimedOut {
+            let end = match https {
+                None => connection::serve(socket, peer, routes, &closing).await,
+                Some(https) => serve_tls(&https, socket, peer, routes, &closing).await,
+            };
+            if end == End::TimedOut {
                 counters.connections_timed_out.add(1);
             }
             drop(seat);
         }
     }
+}
+
+/// Serves a connection once TLS is spoken on it. A handshake is of no use to anyone once the node closes.
+async fn serve_tls(
+    https: &Https,
+    socket: TcpStream,
+    peer: Peer,
+    routes: Routes,
+    closing: &CancellationToken,
+) -> End {
+    let secured = tokio::select! {
+        secured = https.handshake(socket) => secured,
+        () = closing.cancelled() => None,
+    };
+    let Some((socket, names)) = secured else { return End::Over };
+    connection::serve(socket, Peer { names, ..peer }, routes, closing).await
 }

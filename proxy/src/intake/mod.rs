@@ -6,6 +6,7 @@
 //! | `listener`, `connection` | sockets, their timeouts, and how they end |
 //! | `report`, `answer` | InLong's report path, check by check, and its codes as responses |
 //! | `native` | the route for everyone else |
+//! | `sender` | who a request is from |
 //! | `deliver` | from records to what became of them, for both |
 //! | `read`, `content`, `form`, `request_id`, `split`, `text` | what a request says (all but `read` pure) |
 
@@ -19,6 +20,7 @@ mod native;
 mod read;
 mod report;
 mod request_id;
+mod sender;
 mod split;
 mod text;
 

@@ -20,6 +20,7 @@ use super::deliver::{self, Pending, Refusal, Said};
 use super::form::{Field, Form, decode_path};
 use super::read::{self, ReadError};
 use super::request_id;
+use super::sender::Sender;
 use super::split;
 use super::text::{integer, is_blank, is_callback};
 use crate::admit::Charge;
@@ -44,9 +45,10 @@ where
 {
     let (head, mut body) = request.into_parts();
     let mut report = Report::new(intake, &head.headers);
-    report.span = intake.traces.request(&head, &peer.client);
+    let sender = Sender::of(peer, &head.headers, &intake.catalog);
+    report.span = intake.traces.request(&head, &sender.client);
     report.span.took(MESSAGE);
-    let answered = report.run(peer, &head, &mut body).await;
+    let answered = report.run(&sender, &head, &mut body).await;
     let answer = answered.unwrap_or_else(|refusal| refusal);
     report.pass_over(body, &answer).await;
     report.note(&head.headers, &answer);
@@ -115,11 +117,11 @@ impl<'a> Report<'a> {
     /// Goes through the checks, hands the records over and waits for what they come to.
     async fn run(
         &mut self,
-        peer: &Peer,
+        sender: &Sender<'_>,
         head: &Parts,
         body: impl Body<Data = Bytes> + Unpin,
     ) -> Result<Answer, Answer> {
-        self.has_room(peer, &head.uri)?;
+        self.has_room(sender.peer, &head.uri)?;
         check_method(&head.method)?;
         let content = content::of(&head.headers);
         if content == Content::Other {
@@ -137,7 +139,7 @@ impl<'a> Report<'a> {
         // The form may have taken its time: the stream is that of the configuration in effect now.
         let catalog = self.intake.catalog.load_full().unwrap_or(catalog);
         let stream = self.find(&fields, &catalog)?;
-        let mut pending = self.hand_over(&stream, &fields, charge, peer, &head.headers)?;
+        let mut pending = self.hand_over(&stream, &fields, charge, sender, &head.headers)?;
         drop((query, form, catalog));
         self.span.holds(pending.records);
         Ok(answer_of(pending.verdict().await))
@@ -199,10 +201,10 @@ impl<'a> Report<'a> {
         stream: &Stream,
         fields: &Fields<'_>,
         charge: Charge,
-        peer: &Peer,
+        sender: &Sender<'_>,
         headers: &HeaderMap,
     ) -> Result<Pending, Answer> {
-        deliver::open(stream).map_err(|refusal| refused(&refusal))?;
+        deliver::open(stream, sender).map_err(|refusal| refused(&refusal))?;
         let body = fields.get(Field::Body).ok_or(Answer::new(Code::BodyMissing))?;
         if is_blank(body) {
             return Err(Answer::new(Code::BodyBlank));
@@ -221,7 +223,7 @@ impl<'a> Report<'a> {
         }
         let differs = !whole && i64::try_from(pieces.len()) != Ok(count.max(1));
         let said = Said {
-            peer,
+            sender,
             headers,
             event_time: fields.get(Field::Dt).and_then(integer),
             declared: Some(count.max(1)),
@@ -327,6 +329,7 @@ fn callback_of(form: &Form) -> Result<Option<String>, Answer> {
 /// The answer to a report that did not reach the sink.
 fn refused(refusal: &Refusal) -> Answer {
     let code = match refusal {
+        Refusal::Source(_) => Code::Source,
         Refusal::NoTopic(_) => Code::NoTopic,
         Refusal::TooLong(_) | Refusal::Headers => Code::TooLong,
         Refusal::NoRoom(_) => return Answer::new(Code::Busy),

@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use sluice_wire::status::HttpsStatus;
+
 use super::Node;
 use crate::catalog::Stream;
 use crate::heartbeat::{Now, Subject};
@@ -20,14 +22,20 @@ impl Subject for Node {
         }
     }
 
-    /// A digest of what `/status` says of sinks and streams, counts left out. Streams come in no order, so their digests
+    /// A digest of what `/status` says of sinks, streams and https, counts left out. Streams come in no order, so their digests
     /// are added up.
     fn changes(&self) -> u64 {
-        let sinks = self.sinks.sinks().iter().map(digest_of_sink).fold(0, u64::wrapping_add);
+        let https =
+            self.https.as_ref().and_then(|https| https.status()).map_or(0, |https| digest_of_https(&https));
+        let sinks = self.sinks.sinks().iter().map(digest_of_sink).fold(https, u64::wrapping_add);
         let catalog = self.catalog.load();
         let streams = catalog.iter().flat_map(|catalog| catalog.streams());
         streams.map(|stream| digest_of_stream(stream)).fold(sinks, u64::wrapping_add)
     }
+}
+
+fn digest_of_https(https: &HttpsStatus) -> u64 {
+    digest(&("https", https.ready, https.serving, https.not_after, https.reason, &https.message))
 }
 
 fn digest_of_sink((name, sink): &(String, Sink)) -> u64 {

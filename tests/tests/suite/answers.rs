@@ -10,6 +10,7 @@ use sluice_tests::kafka;
 use sluice_tests::paths::fixture;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::relay::Fault;
+use sluice_wire::access::Sources;
 use sluice_wire::code::Code;
 use sluice_wire::document::{Document, SinkKind, Stream};
 
@@ -165,6 +166,7 @@ fn provoke(code: Code, proxy: &Proxy) -> Answer {
         Code::ContentType => proxy.exchange(
             b"POST /dataproxy/message HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
         ),
+        Code::Source => proxy.exchange(&report("g", "closed", "x")),
         Code::GroupId => send(""),
         Code::StreamId => send("groupId=g"),
         Code::BodyMissing => send("groupId=g&streamId=s"),
@@ -224,8 +226,12 @@ fn every_code_is_reached_by_a_real_request() {
     // Kafka refuses records without a key in a compacted topic, surely and at once.
     let compacted = kafka::unique_name("compacted");
     kafka::create(&kafka_address(), &compacted, 1, &[("cleanup.policy", "compact")]);
-    let streams =
-        vec![stream("g", "s", "kafka", &topic("codes")), stream("g", "compacted", "kafka", &compacted)];
+    let sources = Sources { deny: vec!["0.0.0.0/0".parse().unwrap()], ..Sources::default() };
+    let streams = vec![
+        stream("g", "s", "kafka", &topic("codes")),
+        Stream { sources, ..stream("g", "closed", "kafka", &topic("closed")) },
+        stream("g", "compacted", "kafka", &compacted),
+    ];
     let proxy = Proxy::start(&on_kafka(&kafka_address(), streams));
     for code in Code::ALL {
         let answer = provoke(code, &proxy);

@@ -28,6 +28,8 @@ mod harness;
 #[cfg(test)]
 mod heartbeat;
 #[cfg(test)]
+mod https;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod java;
@@ -61,6 +63,8 @@ mod reload;
 mod sdk_replay;
 #[cfg(test)]
 mod secure;
+#[cfg(test)]
+mod sources;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

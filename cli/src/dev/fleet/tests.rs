@@ -38,6 +38,7 @@ impl Play {
         let (phase, told) = watch::channel(Phase::Run);
         let (sender, events) = mpsc::channel(100);
         let spec = Spec {
+            https: None,
             program,
             config: "c.json".into(),
             secrets: "s".into(),

@@ -21,6 +21,7 @@ fn view() -> View {
 
 fn up(port: u16) -> Event {
     Event::Up(Announcement {
+        https: None,
         version: String::new(),
         http: format!("127.0.0.1:{port}"),
         admin: "127.0.0.1:2".to_owned(),

@@ -24,6 +24,9 @@ pub(super) const ADMIN_PORT: u16 = 9102;
 /// The name of the port for reports.
 pub(super) const HTTP: &str = "http";
 
+/// The name of the port for reports over TLS.
+pub(super) const HTTPS: &str = "https";
+
 /// The name of the port for metrics, probes and status.
 pub(super) const METRICS: &str = "metrics";
 
@@ -32,14 +35,13 @@ const REQUESTS: [(&str, &str); 2] = [("cpu", "25m"), ("memory", "64Mi")];
 
 /// The proxy's container of `fleet`'s pods.
 pub(super) fn proxy(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: &Context) -> Container {
-    let port = fleet.spec.listeners.http.port;
     Container {
         name: PROXY_CONTAINER.to_owned(),
         image: Some(fleet.spec.image.as_ref().unwrap_or(&context.image).clone()),
         image_pull_policy: context.pull_policy.clone(),
         args: Some(args(fleet, context)),
         env: Some(env(context)),
-        ports: Some(vec![container_port(HTTP, port), container_port(METRICS, ADMIN_PORT)]),
+        ports: Some(ports(fleet)),
         resources: Some(resources(fleet.spec.resources.as_ref())),
         security_context: Some(security_context()),
         // A proxy listens before it is configured; a minute is for nodes on which everything waits.
@@ -63,6 +65,7 @@ fn args(fleet: &ResolvedFleet, context: &Context) -> Vec<String> {
         ("--admin", address(ADMIN_PORT)),
         ("--log", "json".to_owned()),
     ];
+    args.extend(fleet.spec.listeners.https.as_ref().map(|https| ("--https", address(https.port))));
     args.extend(context.otlp_endpoint.clone().map(|endpoint| ("--otlp-endpoint", endpoint)));
     if let Some(url) = &context.operator_url {
         args.extend([
@@ -105,6 +108,13 @@ fn field(name: &str, path: &str) -> EnvVar {
         value: None,
         value_from: Some(EnvVarSource { field_ref: Some(source), ..EnvVarSource::default() }),
     }
+}
+
+fn ports(fleet: &ResolvedFleet) -> Vec<ContainerPort> {
+    let listeners = &fleet.spec.listeners;
+    let https = listeners.https.as_ref().map(|https| container_port(HTTPS, https.port));
+    let metrics = container_port(METRICS, ADMIN_PORT);
+    [container_port(HTTP, listeners.http.port)].into_iter().chain(https).chain([metrics]).collect()
 }
 
 fn container_port(name: &str, port: u16) -> ContainerPort {

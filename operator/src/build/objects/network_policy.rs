@@ -32,8 +32,10 @@ pub struct Network {
 
 pub(super) fn network_policy(fleet: &ResolvedFleet, context: &Context) -> Option<Value> {
     let network = context.network.as_ref()?;
+    let listeners = &fleet.spec.listeners;
+    let ports = std::iter::once(listeners.http.port).chain(listeners.https.as_ref().map(|https| https.port));
     let reports = NetworkPolicyIngressRule {
-        ports: Some(vec![port(i32::from(fleet.spec.listeners.http.port))]),
+        ports: Some(ports.map(|number| port(number.into())).collect()),
         ..NetworkPolicyIngressRule::default()
     };
     let monitoring = network.monitoring.iter().map(|namespace| pods_of(namespace));

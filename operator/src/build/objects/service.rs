@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 use sluice_crds::pods::Mode;
 
-use super::container::{ADMIN_PORT, HTTP, METRICS};
+use super::container::{ADMIN_PORT, HTTP, HTTPS, METRICS};
 use super::context::Context;
 use super::{labels, names, value};
 use crate::resolve::ResolvedFleet;
@@ -19,7 +19,7 @@ pub(super) fn service(fleet: &ResolvedFleet, context: &Context) -> Value {
     let spec = ServiceSpec {
         type_: Some("ClusterIP".to_owned()),
         selector: Some(labels::selected(&fleet.name)),
-        ports: Some(vec![http(fleet)]),
+        ports: Some(reports(fleet)),
         traffic_distribution: Some(distribution(fleet.spec.mode, context.kubernetes_minor).to_owned()),
         ..ServiceSpec::default()
     };
@@ -39,7 +39,7 @@ pub(super) fn nodes_service(fleet: &ResolvedFleet) -> Value {
         type_: Some("ClusterIP".to_owned()),
         cluster_ip: Some("None".to_owned()),
         selector: Some(labels::selected(&fleet.name)),
-        ports: Some(vec![http(fleet), metrics]),
+        ports: Some([reports(fleet), vec![metrics]].concat()),
         ..ServiceSpec::default()
     };
     object(fleet, names::nodes_service(&fleet.name), spec)
@@ -50,13 +50,21 @@ fn object(fleet: &ResolvedFleet, name: String, spec: ServiceSpec) -> Value {
     value(&service)
 }
 
-fn http(fleet: &ResolvedFleet) -> ServicePort {
+/// Where reports are taken.
+fn reports(fleet: &ResolvedFleet) -> Vec<ServicePort> {
+    let listeners = &fleet.spec.listeners;
+    let https = listeners.https.as_ref().map(|https| port(HTTPS, https.port));
+    [port(HTTP, listeners.http.port)].into_iter().chain(https).collect()
+}
+
+/// A port whose name is that of its protocol too.
+fn port(name: &str, port: u16) -> ServicePort {
     ServicePort {
-        name: Some(HTTP.to_owned()),
-        port: i32::from(fleet.spec.listeners.http.port),
-        target_port: Some(IntOrString::String(HTTP.to_owned())),
+        name: Some(name.to_owned()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::String(name.to_owned())),
         protocol: Some("TCP".to_owned()),
-        app_protocol: Some("http".to_owned()),
+        app_protocol: Some(name.to_owned()),
         ..ServicePort::default()
     }
 }

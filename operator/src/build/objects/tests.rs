@@ -1,6 +1,7 @@
 //! A fleet as Kubernetes objects.
 
 mod golden;
+mod https;
 mod network;
 
 use serde_json::json;
@@ -340,6 +341,7 @@ fn what_proxies_reload_leaves_the_pod_template_as_it_is() {
         json!({"drain": {"notify": "20s"}}),
         json!({"allowedStreams": {"namespaces": {"from": "All"}}}),
         json!({"replicas": 9}),
+        json!({"listeners": {"trustedProxies": ["10.0.0.0/8"]}}),
         json!({"sinks": [
             {"name": "other", "kafka": {"bootstrapServers": "o:1", "properties": {"linger.ms": "9"}}},
             {"name": "files", "file": {}}

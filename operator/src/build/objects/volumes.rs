@@ -1,4 +1,4 @@
-//! What is mounted into a fleet's pods: the parts of its configuration, the Secrets its sinks name, and what they and
+//! What is mounted into a fleet's pods: the parts of its configuration, the Secrets its sinks and listeners name, and what they and
 //! the operator know each other by. What others make is optional, so that a pod starts without it and what appears later
 //! is used without a restart.
 
@@ -158,14 +158,19 @@ fn mount(name: String, path: String) -> VolumeMount {
     VolumeMount { name, mount_path: path, read_only: Some(true), ..VolumeMount::default() }
 }
 
-/// The Secrets that the fleet's sinks name, each once and in order, so that a sink's place changes nothing.
+/// The Secrets that the fleet's sinks and listeners name, each once and in order, so that a sink's place changes nothing.
 fn secrets(fleet: &ResolvedFleet) -> BTreeSet<&str> {
     let kafkas = fleet.spec.sinks.iter().filter_map(|sink| sink.kafka.as_ref());
+    let https = fleet.spec.listeners.https.iter();
     kafkas
         .flat_map(|kafka| {
             let tls = kafka.tls.iter().flat_map(|tls| [tls.ca_secret.as_deref(), tls.cert_secret.as_deref()]);
             let sasl = kafka.sasl.iter().map(|sasl| Some(sasl.secret.as_str()));
             tls.chain(sasl).flatten()
         })
+        .chain(https.flat_map(|https| {
+            let client_ca = https.client_ca.as_ref().map(|ca| ca.secret.as_str());
+            std::iter::once(https.secret.as_str()).chain(client_ca)
+        }))
         .collect()
 }

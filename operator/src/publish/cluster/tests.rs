@@ -15,6 +15,7 @@ fn document(connections: u32) -> Document {
         groups: BTreeMap::new(),
         overload: Overload { max_inflight_bytes: 1, max_connections: connections },
         drain: Drain { notify_ms: 0 },
+        listeners: sluice_wire::access::Listeners::default(),
         sinks: Vec::new(),
         streams: Vec::new(),
     }

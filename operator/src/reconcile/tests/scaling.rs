@@ -233,6 +233,7 @@ fn a_load_alone_plans_nothing_holds_for_a_while_and_is_forgotten_with_its_pod() 
     let mut world = World::scaling(1);
     world.nodes(&[None]);
     let status = |load: Option<u8>| NodeStatus {
+        https: None,
         version: String::new(),
         uid: String::new(),
         started: 0,

@@ -297,6 +297,31 @@ fn of_two_fleets_on_one_port_of_a_host_the_first_keeps_it() {
 }
 
 #[test]
+fn a_port_over_tls_is_a_port_too() {
+    let mut fleets = [fleet("default", "default", 1), fleet("default", "other", 2)];
+    let https = serde_json::from_value(json!({"port": 1, "secret": "own"})).unwrap();
+    fleets[1].spec.listeners.https = Some(https);
+    let problems = run(&fleets, &[]).problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].field, "spec.listeners.https.port");
+    assert!(problems[0].message.starts_with("1 is taken by ProxyFleet default/default"), "{}", problems[0]);
+}
+
+#[test]
+fn names_of_clients_want_a_fleet_that_asks_for_certificates() {
+    let wanting = stream("shop", "a", &json!({"sources": {"clientNames": ["orders.shop.svc"]}}));
+    let refused = run(&[fleet("default", "default", 1)], std::slice::from_ref(&wanting));
+    assert_eq!(refused.streams[0].refusal.as_ref().unwrap().field, "spec.sources.clientNames");
+    assert_eq!(refused.streams[0].refusal.as_ref().unwrap().reason, Reason::NoClientCa);
+    let mut asking = fleet("default", "default", 1);
+    let https = serde_json::from_value(json!({"secret": "own", "clientCa": {"secret": "clients"}})).unwrap();
+    asking.spec.listeners.https = Some(https);
+    let served = run(&[asking], &[wanting]);
+    assert_eq!(served.problems, []);
+    assert_eq!(served.fleets[0].streams[0].sources.client_names, ["orders.shop.svc"]);
+}
+
+#[test]
 fn a_body_that_three_times_over_does_not_fit_the_fleets_memory_is_refused() {
     let largest = (1 << 20) - (64 << 10);
     let fits = json!({"limits": {"maxBodyBytes": largest / 3}});

@@ -1,5 +1,7 @@
 //! How a status changes, and how it stays.
 
+use sluice_wire::status::HttpsStatus;
+
 use super::*;
 use crate::resolve::Refusal;
 
@@ -184,6 +186,24 @@ fn a_stream_without_a_reason_has_that_of_its_sink() {
     let told = tell(&orders(), &served(), &seen([status]));
     assert_eq!(reason(&told, "SinkReady"), ("False", "SecretUnusable"));
     assert_eq!(of(&told.conditions, "SinkReady").message, "on 1 of 1 node: no key password");
+}
+
+#[test]
+fn a_certificate_that_can_not_be_served_with_is_the_fleets_trouble_and_no_streams() {
+    let node = says(|status| {
+        status.https = Some(HttpsStatus {
+            reason: Some(NotReady::SecretUnusable),
+            message: "secret \"own\" has no key \"tls.crt\", or is not mounted".to_owned(),
+            ..HttpsStatus::default()
+        });
+    });
+    let view = seen([node, good()]);
+    let fleet = tell_fleet(&proxy_fleet("sluice-system/default", &json!({})), &view);
+    let degraded = of(&fleet.conditions, "Degraded");
+    assert_eq!((degraded.status.as_str(), degraded.reason.as_str()), ("True", "SecretUnusable"));
+    let wanted = "https on 1 of 2 nodes: secret \"own\" has no key \"tls.crt\", or is not mounted";
+    assert_eq!(degraded.message, wanted);
+    assert_eq!(reason(&tell(&orders(), &served(), &view), "SinkReady"), ("True", "SinkReady"));
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn accepted() -> Vec<Told> {
         refused("FleetNotFound", &[], &with(json!({"fleet": {"name": "big", "namespace": "data"}}))),
         refused("SinkNotFound", &[default()], &with(json!({"sink": {"name": "kafak"}}))),
         refused("SinkNotDurable", &[default()], &with(json!({"sink": {"name": "local"}}))),
+        refused("NoClientCa", &[default()], &with(json!({"sources": {"clientNames": ["orders.shop.svc"]}}))),
         refused("NotPermitted", &[default()], &with(json!({"sink": {"topic": "billing.x"}}))),
         refused(
             "LimitTooLarge",

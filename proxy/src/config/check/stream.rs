@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+use sluice_wire::access::{MAX_CIDRS, MAX_CLIENT_NAME, MAX_CLIENT_NAMES, Sources};
 use sluice_wire::bounds::{
     MAX_BYTES_PER_SECOND, MAX_HEADER_NAME, MAX_PARAMETER, MAX_POINTER, MAX_RECORDS_PER_SECOND,
     MIN_BYTES_PER_SECOND, is_header_name, is_key_parameter, is_pointer, is_reserved_header, is_secret_header,
@@ -28,6 +29,7 @@ pub(super) fn check(place: &str, stream: &Stream, document: &Document) -> Result
     }
     stream.key.as_ref().map_or(Ok(()), |key| check_key(place, key))?;
     check_headers(place, &stream.headers)?;
+    check_sources(place, &stream.sources)?;
     check_limits(place, stream, document.overload.max_inflight_bytes)
 }
 
@@ -96,6 +98,24 @@ fn check_headers(place: &str, headers: &[String]) -> Result<(), Problem> {
         return wrong(format!("{place}.headers[{index}]"), reason);
     }
     Ok(())
+}
+
+fn check_sources(place: &str, sources: &Sources) -> Result<(), Problem> {
+    let lengths = [
+        ("allow", sources.allow.len(), MAX_CIDRS),
+        ("deny", sources.deny.len(), MAX_CIDRS),
+        ("clientNames", sources.client_names.len(), MAX_CLIENT_NAMES),
+    ];
+    for (name, length, most) in lengths {
+        if length > most {
+            return wrong(format!("{place}.sources.{name}"), format!("must be at most {most}"));
+        }
+    }
+    let odd = sources.client_names.iter().position(|name| name.is_empty() || name.len() > MAX_CLIENT_NAME);
+    odd.map_or(Ok(()), |index| {
+        let place = format!("{place}.sources.clientNames[{index}]");
+        wrong(place, format!("must have 1 to {MAX_CLIENT_NAME} characters"))
+    })
 }
 
 fn check_limits(place: &str, stream: &Stream, budget: u64) -> Result<(), Problem> {

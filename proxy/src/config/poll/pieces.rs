@@ -31,7 +31,7 @@ pub(super) enum Mismatch {
 /// The elements of a document's groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pieces<'a> {
-    /// `fleet`, `overload`, `drain`, and what a newer operator has beside them.
+    /// `fleet`, `overload`, `drain`, `listeners` where there are some, and what a newer operator has beside them.
     fleet: Vec<&'a RawValue>,
     sinks: Vec<&'a RawValue>,
     /// By groupId and streamId.
@@ -47,8 +47,8 @@ impl<'a> Pieces<'a> {
     ) -> Result<(Self, BTreeMap<String, Group>), Mismatch> {
         let places: Places<'a> =
             serde_json::from_slice(text).map_err(|error| Mismatch::Document(error.to_string()))?;
-        let mut pieces = Self { sinks: places.sinks, ..Self::default() };
-        pieces.fleet = vec![places.fleet, places.overload, places.drain];
+        let fleet = places.fleet_group();
+        let mut pieces = Self { fleet, sinks: places.sinks, ..Self::default() };
         pieces.fleet.extend(more.iter().map(|element| &**element));
         places.streams.into_iter().try_for_each(|stream| pieces.put(stream))?;
         Ok((pieces, places.groups))
@@ -114,7 +114,7 @@ impl<'a> Pieces<'a> {
 
     /// What [`Self::of`] takes beside the document.
     pub(super) fn more(&self) -> Vec<Box<RawValue>> {
-        self.fleet.iter().skip(3).map(|element| (*element).to_owned()).collect()
+        self.fleet.iter().skip(4).map(|element| (*element).to_owned()).collect()
     }
 
     /// The document as JSON.
@@ -124,13 +124,18 @@ impl<'a> Pieces<'a> {
         revision: u64,
         groups: &BTreeMap<String, Group>,
     ) -> Result<Vec<u8>, Mismatch> {
-        let [fleet, overload, drain, ..] = &*self.fleet else {
+        let [fleet, overload, drain, more @ ..] = &*self.fleet else {
             return Err(Mismatch::Element(FLEET, "wants fleet, overload and drain".to_owned()));
         };
         let groups = serde_json::to_string(groups).map_err(|error| Mismatch::Document(error.to_string()))?;
         let mut text = format!(
-            r#"{{"major":{major},"fleet":{fleet},"revision":{revision},"groups":{groups},"overload":{overload},"drain":{drain},"sinks":"#
+            r#"{{"major":{major},"fleet":{fleet},"revision":{revision},"groups":{groups},"overload":{overload},"drain":{drain}"#
         );
+        if let Some(listeners) = more.first() {
+            // Writing to a string does not fail.
+            let _ = write!(text, r#","listeners":{listeners}"#);
+        }
+        text.push_str(r#","sinks":"#);
         array(self.sinks.iter().copied(), &mut text);
         text.push_str(r#","streams":"#);
         array(self.streams.values().copied(), &mut text);

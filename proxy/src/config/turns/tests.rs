@@ -11,6 +11,7 @@ use crate::status::SinkView;
 
 fn turns() -> Turns {
     let applier = Applier {
+        https: None,
         catalog: Current::default(),
         budget: Budget::new(u64::MAX),
         gate: Gate::new(1),

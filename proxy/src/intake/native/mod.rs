@@ -36,6 +36,7 @@ use super::deliver::{self, Said};
 use super::form::{Field, Form};
 use super::read::{self, ReadError};
 use super::request_id;
+use super::sender::Sender;
 use super::text::integer;
 use crate::admit::Charge;
 use crate::catalog::Stream;
@@ -58,15 +59,16 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let (head, mut body) = request.into_parts();
+    let sender = Sender::of(peer, &head.headers, &intake.catalog);
     let mut call = Call {
         intake,
         stream: None,
         request_id: request_id(&head.headers),
         unread: has_body(&head.headers),
-        span: intake.traces.request(&head, &peer.client),
+        span: intake.traces.request(&head, &sender.client),
     };
     call.span.known_as(&call.request_id);
-    let outcome = match call.run(peer, &head, &mut body).await {
+    let outcome = match call.run(&sender, &head, &mut body).await {
         Ok(accepted) => Ok(accepted),
         Err(problem) => {
             // A short body that nobody wanted is read to its end, so that the connection can go on. A client that
@@ -118,11 +120,11 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Goes through the checks, hands the records over and waits; the number of records stored.
-    async fn run<B>(&mut self, peer: &Peer, head: &Parts, body: &mut B) -> Result<usize, Problem>
+    async fn run<B>(&mut self, sender: &Sender<'_>, head: &Parts, body: &mut B) -> Result<usize, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        has_room(self.intake, peer)?;
+        has_room(self.intake, sender.peer)?;
         let (group_id, stream_id) = route::stream(head.uri.path()).ok_or(Problem::NoRoute)?;
         self.span.took(route::RECORDS);
         if head.method != Method::POST {
@@ -132,18 +134,18 @@ impl Call<'_> {
         let query = Form::decode(head.uri.query().unwrap_or_default().as_bytes().to_vec())?;
         let event_time = event_time(&query)?;
         let stream = self.find(&group_id, &stream_id)?;
-        deliver::open(&stream)?;
+        deliver::open(&stream, sender)?;
         let mut charge = self.intake.budget.open();
         let bytes = self.read(body, content, &stream, &mut charge).await?;
         // The body may have taken its time: the stream is that of the configuration in effect now.
         let stream = self.find(&group_id, &stream_id)?;
-        deliver::open(&stream)?;
+        deliver::open(&stream, sender)?;
         if bytes.len() as u64 > stream.spec.max_body_bytes {
             return Err(Problem::Read(ReadError::TooLong { limit: limit_of(&stream) }));
         }
         let records = decode::records(content.kind, &bytes, &head.headers)?;
         let said = Said {
-            peer,
+            sender,
             headers: &head.headers,
             event_time,
             declared: None,

@@ -233,6 +233,7 @@ fn of_read(error: ReadError) -> Kind {
 fn of_refusal(refusal: &Refusal) -> Kind {
     use StatusCode as S;
     match refusal {
+        Refusal::Source(_) => ("source", S::FORBIDDEN, Code::Source, "Not taken from this client"),
         Refusal::Paused => ("paused", S::SERVICE_UNAVAILABLE, Code::Busy, "The stream is paused"),
         Refusal::NoTopic(_) => {
             ("no-topic", S::SERVICE_UNAVAILABLE, Code::NoTopic, "The stream's topic is not ready")

@@ -15,6 +15,7 @@ use crate::status::Identity;
 /// A node, and what puts its configuration into effect.
 fn node() -> (Node, Applier) {
     let node = Node {
+        https: None,
         identity: Identity { uid: "u-1".into(), started: 5 },
         load: crate::load::Load::default(),
         heartbeats: Arc::default(),
@@ -28,6 +29,7 @@ fn node() -> (Node, Applier) {
         traces: crate::telemetry::Tracing::default(),
     };
     let applier = Applier {
+        https: None,
         catalog: Arc::clone(&node.catalog),
         budget: Arc::clone(&node.budget),
         gate: Arc::clone(&node.gate),
@@ -93,6 +95,22 @@ async fn trouble_of_a_sink_is_told() {
     let troubled = node.changes();
     assert_ne!(troubled, before, "its secret is missing");
     assert_eq!(node.changes(), troubled);
+    applier.sinks.shutdown().await;
+}
+
+#[tokio::test]
+async fn trouble_of_https_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut node, mut applier) = node();
+    node.https = Some(Arc::default());
+    applier.https.clone_from(&node.https);
+    let mut asking = document(1, directory.path(), &[]);
+    assert!(applier.apply(&asking, &Secrets::default()));
+    let before = node.changes();
+    asking.listeners = serde_json::from_value(json!({"https": {"secret": "own"}})).unwrap();
+    assert!(applier.apply(&asking, &Secrets::default()));
+    assert_ne!(node.changes(), before, "its secret is missing");
+    assert!(!node.status().https.unwrap().ready);
     applier.sinks.shutdown().await;
 }
 

@@ -14,6 +14,7 @@ use sluice_tests::process::Signal;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::relay::Fault;
 use sluice_tests::wait;
+use sluice_wire::access::Sources;
 use sluice_wire::document::{Document, KeySource, SinkKind, Stream};
 
 use super::text;
@@ -32,11 +33,13 @@ pub(super) fn node() -> Proxy {
         name
     });
     let plain = topic("native");
+    let nobody = Sources { deny: vec!["0.0.0.0/0".parse().unwrap()], ..Sources::default() };
     let on = |id: &str, topic: &str| stream("g", id, "kafka", topic);
     let streams = vec![
         on("s", &plain),
         Stream { max_body_bytes: 1_000, ..on("short", &plain) },
         Stream { paused: true, ..on("paused", &plain) },
+        Stream { sources: nobody, ..on("closed", &plain) },
         Stream { records_per_second: Some(1), ..on("quota", &plain) },
         on("missing", &kafka::unique_name("missing")),
         on("small", &small),
@@ -75,6 +78,7 @@ pub(super) fn by_request(node: &Proxy) -> Vec<Row<'_>> {
     row("no gzip", 400, "malformed", headed("Content-Encoding: gzip\r\n"));
     row("no zstd", 400, "malformed", headed("Content-Encoding: zstd\r\n"));
     row("no HTTP", 400, "", b"what\r\n\r\n".to_vec());
+    row("a stream that is not for this client", 403, "source", text("closed", "x"));
     row("another path", 404, "not-found", post("/v1/groups/g", "text/plain", "", b"x"));
     row("no such stream", 404, "no-stream", text("none", "x"));
     row("no such group", 404, "no-stream", post(&target("none", "s"), "text/plain", "", b"x"));

@@ -14,6 +14,9 @@ sinks:
     bootstrapServers: kafka:9093
     tls: {caSecret: kafka-ca}
     sasl: {mechanism: SCRAM-SHA-512, secret: kafka-login}
+listeners:
+  https: {secret: orders-tls, clientCa: {secret: producers-ca}}
+  trustedProxies: [10.1.0.0/16]
 resources:
   requests: {cpu: 250m, memory: 128Mi}
   limits: {memory: 256Mi}

@@ -9,7 +9,7 @@ fn policy(fleet: &ResolvedFleet, network: Network) -> Value {
 
 #[test]
 fn reports_come_from_anywhere_and_metrics_are_for_the_operator_and_who_watches() {
-    let fleet = with(&json!({"listeners": {"http": {"port": 8080}}}));
+    let fleet = with(&json!({"listeners": {"http": {"port": 8080}, "https": {"secret": "own"}}}));
     let network = Network { monitoring: vec!["watch".to_owned()], egress: Vec::new() };
     let policy = policy(&fleet, network);
     let namespace =
@@ -22,7 +22,7 @@ fn reports_come_from_anywhere_and_metrics_are_for_the_operator_and_who_watches()
             "podSelector": {"matchLabels": {"app.kubernetes.io/name": "sluice-proxy", "sluice.dev/fleet": "default"}},
             "policyTypes": ["Ingress"],
             "ingress": [
-                {"ports": [{"port": 8080, "protocol": "TCP"}]},
+                {"ports": [{"port": 8080, "protocol": "TCP"}, {"port": 46803, "protocol": "TCP"}]},
                 {"ports": [{"port": 9102, "protocol": "TCP"}], "from": [operator, namespace("watch")]}
             ]
         })

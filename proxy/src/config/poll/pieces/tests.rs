@@ -137,7 +137,7 @@ fn an_update_of_something_else_or_to_something_else_is_refused() {
 
 #[test]
 fn what_a_newer_operator_has_in_the_fleet_s_group_is_kept_for_its_md5() {
-    let more = [FLEETS.as_slice(), &[r#"{"new":1}"#]].concat();
+    let more = [FLEETS.as_slice(), &[r#"{"trustedProxies":[]}"#, r#"{"new":1}"#]].concat();
     let streams = [stream("a", "x")];
     let new = groups(&more, &streams);
     let change = GroupUpdate {
@@ -152,6 +152,7 @@ fn what_a_newer_operator_has_in_the_fleet_s_group_is_kept_for_its_md5() {
     let pieces = pieces.updated(&said, &update).unwrap();
     let (written, kept) = (pieces.document(1, 8, &new).unwrap(), pieces.more());
     assert_eq!(kept.len(), 1);
+    assert!(String::from_utf8_lossy(&written).contains(r#""listeners":{"trustedProxies":[]},"sinks":"#));
     assert_eq!(Pieces::of(&written, &[]).unwrap().0.are(&new), Err(Mismatch::Digest(FLEET)));
     Pieces::of(&written, &kept).unwrap().0.are(&new).unwrap();
 }
