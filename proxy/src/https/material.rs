@@ -9,6 +9,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{Error as TlsError, RootCertStore, ServerConfig};
+use x509_parser::parse_x509_certificate;
 
 use super::names;
 use crate::secrets::{SecretError, Secrets};
@@ -80,11 +81,18 @@ fn verifier(secret: &str, secrets: &Secrets) -> Result<Arc<dyn ClientCertVerifie
     let unusable = || MaterialError::Content {
         secret: secret.to_owned(),
         key: AUTHORITIES,
-        what: "a certificate that can't be an authority",
+        what: "a certificate that is no authority's, or none that is still valid",
     };
     let mut roots = RootCertStore::empty();
     for authority in certificates(secret, AUTHORITIES, secrets)? {
-        roots.add(authority).map_err(|_| unusable())?;
+        // Neither is asked of a trust anchor again when a chain ends in it.
+        let (_, parsed) = parse_x509_certificate(&authority).map_err(|_| unusable())?;
+        if !parsed.is_ca() {
+            return Err(unusable());
+        }
+        if parsed.validity().is_valid() {
+            roots.add(authority.clone()).map_err(|_| unusable())?;
+        }
     }
     let provider = Arc::new(ring::default_provider());
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|_| unusable())

@@ -106,6 +106,26 @@ fn a_secret_that_can_not_be_used_leaves_the_certificate_as_it_was_and_is_told() 
 }
 
 #[test]
+fn only_an_authority_s_certificate_makes_an_authority() {
+    let (certificate, issuer) = authority();
+    let own = issue(&issuer, vec![dns("a")]);
+    let (leaf, _) = issue(&issuer, vec![dns("client")]);
+    let chain = format!("{leaf}{certificate}");
+    for (authorities, serves) in [(&certificate, true), (&leaf, false), (&chain, false)] {
+        let secrets = secrets(&[
+            ("own", "tls.crt", &own.0),
+            ("own", "tls.key", &own.1),
+            ("clients", "ca.crt", authorities),
+        ]);
+        let https = Https::default();
+        https.update(Some(&asked(Some("clients"))), &secrets);
+        let status = https.status().unwrap();
+        assert_eq!((status.ready, served(&https).is_some()), (serves, serves), "{status:?}");
+        assert!(serves || status.message.contains("ca.crt"), "{status:?}");
+    }
+}
+
+#[test]
 fn nobody_is_let_in_by_a_rule_that_was_replaced() {
     let (ca, issuer) = authority();
     let own = issue(&issuer, vec![dns("a")]);

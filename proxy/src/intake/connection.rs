@@ -102,10 +102,11 @@ async fn closed_while_idle(closing: &CancellationToken, activity: &Activity) {
 }
 
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, closing: &CancellationToken) {
-    if socket.shutdown().await.is_err() {
-        return;
-    }
     let drain = async {
+        // Over TLS this waits for a client that does not read.
+        if socket.shutdown().await.is_err() {
+            return;
+        }
         let mut buffer = vec![0; 8 << 10];
         let mut left = LINGER.1;
         while left > 0 {

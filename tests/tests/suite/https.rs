@@ -261,7 +261,7 @@ fn a_drain_ends_connections_over_tls_as_it_does_plain_ones() {
     let authority = Authority::generate();
     let own = authority.issue(SERVER);
     let builder = builder()
-        .drain("0s", "2s")
+        .drain("0s", "10s")
         .secret("own", "tls.crt", &own.certificate)
         .secret("own", "tls.key", &own.key);
     let sinks = vec![file_sink("local", &builder.directory().join("data"))];
@@ -272,9 +272,11 @@ fn a_drain_ends_connections_over_tls_as_it_does_plain_ones() {
     let _idle = client.connect(proxy.https()).unwrap();
     let _silent = std::net::TcpStream::connect(proxy.https()).unwrap();
     proxy.signal(sluice_tests::process::Signal::SIGTERM);
-    wait::until("the notice", Duration::from_secs(2), || {
+    wait::until("the notice", Duration::from_secs(8), || {
         client.exchange(proxy.https(), &report("g", "s", "x")).is_ok_and(|answer| answer.status == 503)
     });
     assert_eq!(connection.exchange(&report("g", "s", "x")).unwrap().status, 503);
-    assert!(proxy.exit(Duration::from_secs(20)).expect("it leaves").success());
+    assert!(proxy.exit(Duration::from_secs(30)).expect("it leaves").success());
+    let log = proxy.log().text();
+    assert!(!log.contains("requests on the way are ended"), "the silent one held it up: {log}");
 }
