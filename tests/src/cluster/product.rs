@@ -219,6 +219,20 @@ impl Cluster {
         self.pod_processes(namespace, pod).into_iter().map(of).sum()
     }
 
+    /// A file as a pod's first container sees it.
+    ///
+    /// # Errors
+    /// It is not there.
+    ///
+    /// # Panics
+    /// When the pod has no process.
+    pub fn read_in_pod(&self, namespace: &str, pod: &str, path: &str) -> Result<String, String> {
+        let pid = &self.pod_processes(namespace, pod)[0];
+        let output = self.command("cat").arg(format!("/proc/{pid}/root{path}")).output().expect("cat runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
     /// Ids of the processes of a pod's containers, in the cluster's own numbers.
     pub(super) fn pod_processes(&self, namespace: &str, pod: &str) -> Vec<String> {
         let uid = self.kubectl(&["-n", namespace, "get", "pod", pod, "-o=jsonpath={.metadata.uid}"]);
