@@ -30,6 +30,14 @@ pub struct Listeners {
     pub trusted_proxies: Vec<String>,
 }
 
+impl Listeners {
+    /// Where reports are taken: each port, and its name, which is that of its protocol and of its field.
+    pub fn ports(&self) -> impl Iterator<Item = (&'static str, u16)> + use<> {
+        let https = self.https.as_ref().map(|https| ("https", https.port));
+        [("http", self.http.port)].into_iter().chain(https)
+    }
+}
+
 /// Reports over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

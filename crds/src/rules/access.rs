@@ -14,15 +14,25 @@ const CIDR: &str = "self.matches('^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]
 const NO_CIDR: &str =
     "is no range of addresses; write 10.0.0.0/8 or fd00::/8, and /32 or /128 for a single address";
 
-pub(super) const RULES: &[Rule] = &[
+/// Every text there is a range of addresses.
+const fn ranges(kind: Kind, path: &'static str) -> Rule {
+    Rule { kind, path, field: "", cel: CIDR, message: NO_CIDR, twin: Twin::State(is_cidr) }
+}
+
+/// The port of a fleet there stays what it is.
+pub(super) const fn port_stays(path: &'static str) -> Rule {
     Rule {
         kind: Kind::ProxyFleet,
-        path: "spec.listeners.https.port",
+        path,
         field: "",
         cel: "self == oldSelf",
         message: "the port can't be changed; make another fleet, name it in the streams, then delete this one",
         twin: Twin::Change(|port, old| port == old),
-    },
+    }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    port_stays("spec.listeners.https.port"),
     Rule {
         kind: Kind::ProxyFleet,
         path: "spec.listeners.https.port",
@@ -42,30 +52,9 @@ pub(super) const RULES: &[Rule] = &[
             port("/http/port").is_none() || port("/http/port") != port("/https/port")
         }),
     },
-    Rule {
-        kind: Kind::ProxyFleet,
-        path: "spec.listeners.trustedProxies[]",
-        field: "",
-        cel: CIDR,
-        message: NO_CIDR,
-        twin: Twin::State(is_cidr),
-    },
-    Rule {
-        kind: Kind::DataStream,
-        path: "spec.sources.allow[]",
-        field: "",
-        cel: CIDR,
-        message: NO_CIDR,
-        twin: Twin::State(is_cidr),
-    },
-    Rule {
-        kind: Kind::DataStream,
-        path: "spec.sources.deny[]",
-        field: "",
-        cel: CIDR,
-        message: NO_CIDR,
-        twin: Twin::State(is_cidr),
-    },
+    ranges(Kind::ProxyFleet, "spec.listeners.trustedProxies[]"),
+    ranges(Kind::DataStream, "spec.sources.allow[]"),
+    ranges(Kind::DataStream, "spec.sources.deny[]"),
 ];
 
 /// An IPv6 range with an IPv4 address in it is refused, as Kubernetes does: who reads it takes it for either.

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use sluice_wire::document::{PROPERTIES, PROPERTY_PREFIXES};
 
+use super::access::port_stays;
 use super::{Rule, Twin, size_within, span_within};
 use crate::{Kind, Size, Span, quantity};
 
@@ -55,14 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         message: "must be from 10s to 60m",
         twin: Twin::State(|value| span_within(value, Span::from_secs(10), Span::from_secs(3_600))),
     },
-    Rule {
-        kind: Kind::ProxyFleet,
-        path: "spec.listeners.http.port",
-        field: "",
-        cel: "self == oldSelf",
-        message: "the port can't be changed; make another fleet, name it in the streams, then delete this one",
-        twin: Twin::Change(|port, old| port == old),
-    },
+    port_stays("spec.listeners.http.port"),
     Rule {
         kind: Kind::ProxyFleet,
         path: "spec.allowedStreams.namespaces",

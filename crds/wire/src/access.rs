@@ -47,6 +47,13 @@ pub struct Https {
     pub client_ca_secret: Option<String>,
 }
 
+impl Https {
+    /// The Secrets that are named.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.secret.as_str()).chain(self.client_ca_secret.as_deref())
+    }
+}
+
 /// Who may report to a stream; without anything: whoever reaches it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -43,37 +43,30 @@ pub(super) fn ports_taken(fleets: &[Written<'_, ProxyFleet>], place: Place<'_>) 
     let mut problems = Vec::with_capacity(fleets.len());
     for fleet in fleets {
         let own = name_of(&fleet.resource.metadata);
-        let ports = ports(fleet.resource);
-        let taken = ports.iter().find_map(|(field, port)| {
-            let owner = owners.get(port).filter(|owner| one_host && **owner != own)?;
-            Some(taken_by(fleet, own.clone(), (field, *port), owner))
+        let ports = || fleet.resource.spec.listeners.ports();
+        let taken = ports().find_map(|(name, port)| {
+            let owner = owners.get(&port).filter(|owner| one_host && **owner != own)?;
+            Some(taken_by(fleet, own.clone(), (name, port), owner))
         });
         // One that has not all of its ports has none of them.
         if taken.is_none() {
-            owners.extend(ports.into_iter().map(|(_, port)| (port, own.clone())));
+            owners.extend(ports().map(|(_, port)| (port, own.clone())));
         }
         problems.push(taken);
     }
     problems
 }
 
-/// A fleet's ports, and the fields that say them.
-fn ports(fleet: &ProxyFleet) -> Vec<(&'static str, u16)> {
-    let listeners = &fleet.spec.listeners;
-    let https = listeners.https.as_ref().map(|https| ("spec.listeners.https.port", https.port));
-    [("spec.listeners.http.port", listeners.http.port)].into_iter().chain(https).collect()
-}
-
 fn taken_by(
     fleet: &Written<'_, ProxyFleet>,
     own: FleetKey,
-    (field, port): (&str, u16),
+    (name, port): (&str, u16),
     owner: &FleetKey,
 ) -> Problem {
     Problem {
         file: fleet.file.to_owned(),
         object: Some(ObjectRef { kind: Kind::ProxyFleet, namespace: own.0, name: own.1 }),
-        field: field.to_owned(),
+        field: format!("spec.listeners.{name}.port"),
         reason: Reason::PortTaken,
         message: format!("{port} is taken by ProxyFleet {}/{}; choose another port", owner.0, owner.1),
     }

@@ -66,9 +66,8 @@ fn check_listeners(listeners: &Listeners) -> Result<(), Problem> {
     if listeners.trusted_proxies.len() > MAX_CIDRS {
         return wrong("listeners.trustedProxies", format!("must be at most {MAX_CIDRS}"));
     }
-    let secrets =
-        listeners.https.iter().flat_map(|https| [Some(&https.secret), https.client_ca_secret.as_ref()]);
-    match secrets.flatten().find(|secret| !is_file_name(secret)) {
+    let mut secrets = listeners.https.iter().flat_map(|https| https.secrets());
+    match secrets.find(|secret| !is_file_name(secret)) {
         Some(secret) => wrong("listeners.https", format!("{secret:?} can't be the name of a Secret")),
         None => Ok(()),
     }

@@ -9,7 +9,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{Error as TlsError, RootCertStore, ServerConfig};
-use x509_parser::parse_x509_certificate;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::names;
 use crate::secrets::{SecretError, Secrets};
@@ -39,11 +40,6 @@ pub(super) enum MaterialError {
     OtherKey(String),
     #[error("secret {secret:?} can't be served with: {source}")]
     Tls { secret: String, source: TlsError },
-}
-
-/// The Secrets that are named.
-pub(super) fn secret_names(spec: &Spec) -> Vec<&str> {
-    std::iter::once(spec.secret.as_str()).chain(spec.client_ca_secret.as_deref()).collect()
 }
 
 /// Reads what is named.
@@ -86,7 +82,7 @@ fn verifier(secret: &str, secrets: &Secrets) -> Result<Arc<dyn ClientCertVerifie
     let mut roots = RootCertStore::empty();
     for authority in certificates(secret, AUTHORITIES, secrets)? {
         // Neither is asked of a trust anchor again when a chain ends in it.
-        let (_, parsed) = parse_x509_certificate(&authority).map_err(|_| unusable())?;
+        let (_, parsed) = X509Certificate::from_der(&authority).map_err(|_| unusable())?;
         if !parsed.is_ca() {
             return Err(unusable());
         }

@@ -73,7 +73,7 @@ impl Https {
             *state = State::default();
             return self.serving.store(None);
         };
-        let tried = Some((spec.clone(), secrets.digest(&material::secret_names(spec))));
+        let tried = Some((spec.clone(), secrets.digest(&spec.secrets().collect::<Vec<_>>())));
         if state.tried == tried {
             return;
         }

@@ -61,14 +61,11 @@ fn forwarded_for(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> Option<
     if !is_trusted(client) {
         return Some(client);
     }
-    for line in headers.get_all(FORWARDED_FOR).into_iter().rev() {
+    let lines = headers.get_all(FORWARDED_FOR).into_iter().rev();
+    for line in lines.filter(|line| !line.is_empty()) {
         for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
-            let entry = entry.trim_ascii();
             // An empty one is where a trusted proxy had nothing to say: what stands left of it is another's word.
-            if entry.is_empty() && line.is_empty() {
-                continue;
-            }
-            client = address(entry)?;
+            client = address(entry.trim_ascii())?;
             if !is_trusted(client) {
                 return Some(client);
             }
@@ -130,7 +127,16 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_nobodys() {
-        for odd in ["unknown", "1.2.3.4, _hidden", "1.2.3", "1.2.3.4:", "for=1.2.3.4", "fe80::1%eth0"] {
+        for odd in [
+            "1.2.3.4,",
+            "1.2.3.4, ,10.1.0.7",
+            "unknown",
+            "1.2.3.4, _hidden",
+            "1.2.3",
+            "1.2.3.4:",
+            "for=1.2.3.4",
+            "fe80::1%eth0",
+        ] {
             assert_eq!(client("10.1.0.1", &[odd]), None, "{odd}");
         }
     }

@@ -21,12 +21,6 @@ use crate::resolve::ResolvedFleet;
 /// The port of metrics, probes and status.
 pub(super) const ADMIN_PORT: u16 = 9102;
 
-/// The name of the port for reports.
-pub(super) const HTTP: &str = "http";
-
-/// The name of the port for reports over TLS.
-pub(super) const HTTPS: &str = "https";
-
 /// The name of the port for metrics, probes and status.
 pub(super) const METRICS: &str = "metrics";
 
@@ -111,10 +105,8 @@ fn field(name: &str, path: &str) -> EnvVar {
 }
 
 fn ports(fleet: &ResolvedFleet) -> Vec<ContainerPort> {
-    let listeners = &fleet.spec.listeners;
-    let https = listeners.https.as_ref().map(|https| container_port(HTTPS, https.port));
-    let metrics = container_port(METRICS, ADMIN_PORT);
-    [container_port(HTTP, listeners.http.port)].into_iter().chain(https).chain([metrics]).collect()
+    let reports = fleet.spec.listeners.ports();
+    reports.chain([(METRICS, ADMIN_PORT)]).map(|(name, number)| container_port(name, number)).collect()
 }
 
 fn container_port(name: &str, port: u16) -> ContainerPort {

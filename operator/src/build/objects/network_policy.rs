@@ -32,10 +32,8 @@ pub struct Network {
 
 pub(super) fn network_policy(fleet: &ResolvedFleet, context: &Context) -> Option<Value> {
     let network = context.network.as_ref()?;
-    let listeners = &fleet.spec.listeners;
-    let ports = std::iter::once(listeners.http.port).chain(listeners.https.as_ref().map(|https| https.port));
     let reports = NetworkPolicyIngressRule {
-        ports: Some(ports.map(|number| port(number.into())).collect()),
+        ports: Some(fleet.spec.listeners.ports().map(|(_, number)| port(number.into())).collect()),
         ..NetworkPolicyIngressRule::default()
     };
     let monitoring = network.monitoring.iter().map(|namespace| pods_of(namespace));

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 use sluice_crds::pods::Mode;
 
-use super::container::{ADMIN_PORT, HTTP, HTTPS, METRICS};
+use super::container::{ADMIN_PORT, METRICS};
 use super::context::Context;
 use super::{labels, names, value};
 use crate::resolve::ResolvedFleet;
@@ -52,9 +52,7 @@ fn object(fleet: &ResolvedFleet, name: String, spec: ServiceSpec) -> Value {
 
 /// Where reports are taken.
 fn reports(fleet: &ResolvedFleet) -> Vec<ServicePort> {
-    let listeners = &fleet.spec.listeners;
-    let https = listeners.https.as_ref().map(|https| port(HTTPS, https.port));
-    [port(HTTP, listeners.http.port)].into_iter().chain(https).collect()
+    fleet.spec.listeners.ports().map(|(name, number)| port(name, number)).collect()
 }
 
 /// A port whose name is that of its protocol too.

@@ -25,7 +25,7 @@ pub(crate) struct Lingering {
     /// What that fleet is declared as.
     spec: Arc<ProxyFleetSpec>,
     /// Labels of the stream's namespace.
-    labels: Option<Arc<Labels>>,
+    labels: Option<Labels>,
     /// Until when, once it has moved.
     until: Option<Instant>,
 }
@@ -78,7 +78,7 @@ impl Leaving {
         self.0.retain(|(fleet, stream), lingering| {
             let same = specs.get(fleet).is_some_and(|spec| **spec == *lingering.spec)
                 && declared.generation(stream) == Some(lingering.stream.generation)
-                && declared.labels(&stream.namespace) == lingering.labels.as_deref();
+                && declared.labels(&stream.namespace) == lingering.labels.as_ref();
             same && decisions.get(stream).is_some_and(|decision| goes_on(decision, fleet, lingering, now))
         });
         self.note(resolution, declared);
@@ -111,7 +111,7 @@ impl Leaving {
             for stream in &fleet.streams {
                 let reference = stream.reference();
                 if moving.contains(&reference) {
-                    let labels = declared.labels(&stream.namespace).cloned().map(Arc::new);
+                    let labels = declared.labels(&stream.namespace).cloned();
                     let lingering =
                         Lingering { stream: stream.clone(), spec: Arc::clone(&spec), labels, until: None };
                     self.0.insert((key.clone(), reference), lingering);
