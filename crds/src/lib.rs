@@ -20,6 +20,7 @@
 
 pub mod access;
 pub mod attach;
+pub mod auth;
 pub mod autoscaling;
 mod conditions;
 pub mod definition;

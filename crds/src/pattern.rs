@@ -44,8 +44,12 @@ pub const SINK_GLOB: &str = r"^([a-z0-9*-]|\{namespace\})+$";
 pub const CLIENT_NAME: &str =
     r"^((\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[A-Za-z][A-Za-z0-9+.-]*://[!-~]+)$";
 
+/// A service account: a name, or a namespace and a name, or a namespace and an asterisk for all of it.
+pub const ACCOUNT: &str =
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/\*|([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?)$";
+
 /// What a value that does not match is, and what to do; it follows the value.
-const WORDS: [(&str, &str); 16] = [
+const WORDS: [(&str, &str); 17] = [
     (ID, "can't be an id; use 1 to 100 of A-Z, a-z, 0-9, _, . and -, beginning with a letter or digit"),
     (NAME, "can't be a name; use a-z, 0-9 and -, beginning with a letter and not ending with -"),
     (NAMESPACE, "can't be a namespace; use a-z, 0-9 and -, beginning and ending with a letter or digit"),
@@ -70,6 +74,10 @@ const WORDS: [(&str, &str); 16] = [
     (
         CLIENT_NAME,
         "is no name of a certificate; write a DNS name, *. and a DNS name, or a URI such as spiffe://cluster.local/ns/a/sa/b",
+    ),
+    (
+        ACCOUNT,
+        "is no service account; write a name, <namespace>/<name>, or <namespace>/* for all of a namespace",
     ),
     (quantity::PATTERN, "is no amount; write 250m, 1.5, 64Mi or 1Gi"),
     (size::PATTERN, "is no size; write 65536, 64Ki or 1Gi"),

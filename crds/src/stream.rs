@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Sources;
+use crate::auth::{Auth, AuthStatus};
 use crate::record::{InLongMsg, Key, Output, Split};
 use crate::{Size, conditions, pattern};
 
@@ -118,6 +119,10 @@ pub struct DataStreamSpec {
     /// whoever reaches the fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Sources>,
+    /// How producers prove who they are. Whoever does not is answered with code 10, on the native route with HTTP 401,
+    /// or 403 where it is known who they are. The default is that they need not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
     /// Whether reports are refused: with code 114, on the native route with HTTP 503. What was taken before is
     /// delivered.
     #[serde(default)]
@@ -213,7 +218,7 @@ pub struct DataStreamStatus {
     /// The generation of the spec that this status tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, SinkReady, Programmed, and Ready, which sums them up.
+    /// Accepted, SinkReady, Programmed, AuthReady, Durability, and Ready, which sums up all but the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
@@ -237,4 +242,7 @@ pub struct DataStreamStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub url: Option<String>,
+    /// What is in effect of spec.auth; absent where that asks for no tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthStatus>,
 }

@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use crate::PodIdentity;
 use crate::verifier::Refused;
+use crate::{PodIdentity, ServiceAccount};
 
 /// What is read of a token. Times are seconds since 1970.
 #[derive(Deserialize)]
@@ -13,6 +13,7 @@ pub(crate) struct Claims {
     sub: String,
     aud: Audiences,
     exp: u64,
+    iat: Option<u64>,
     nbf: Option<u64>,
     #[serde(rename = "kubernetes.io")]
     kubernetes: Option<Kubernetes>,
@@ -65,16 +66,27 @@ impl Claims {
         (self.nbf.unwrap_or(0), self.exp)
     }
 
+    /// For how long it was issued, in seconds; without end where it does not say since when.
+    pub(crate) fn lifetime(&self) -> u64 {
+        self.iat.map_or(u64::MAX, |begin| self.exp.saturating_sub(begin))
+    }
+
     /// The pod that the token is bound to.
-    pub(crate) fn pod(self) -> Result<PodIdentity, Refused> {
-        let kubernetes = self.kubernetes.ok_or(Refused::NoPod)?;
-        let pod = kubernetes.pod.filter(|pod| !pod.name.is_empty() && !pod.uid.is_empty());
-        let pod = pod.ok_or(Refused::NoPod)?;
-        let (namespace, account) = (kubernetes.namespace, kubernetes.serviceaccount.name);
+    pub(crate) fn pod(mut self) -> Result<PodIdentity, Refused> {
+        let pod = self.kubernetes.as_mut().and_then(|kubernetes| kubernetes.pod.take());
+        let pod = pod.filter(|pod| !pod.name.is_empty() && !pod.uid.is_empty()).ok_or(Refused::NoPod)?;
+        let ServiceAccount { namespace, name } = self.account()?;
+        Ok(PodIdentity { namespace, service_account: name, pod: pod.name, uid: pod.uid })
+    }
+
+    /// The service account whose token it is.
+    pub(crate) fn account(self) -> Result<ServiceAccount, Refused> {
+        let kubernetes = self.kubernetes.ok_or(Refused::Malformed)?;
+        let (namespace, name) = (kubernetes.namespace, kubernetes.serviceaccount.name);
         // The subject says the same in other words; a token in which it does not is none of Kubernetes'.
-        if self.sub != format!("system:serviceaccount:{namespace}:{account}") {
+        if self.sub != format!("system:serviceaccount:{namespace}:{name}") {
             return Err(Refused::Malformed);
         }
-        Ok(PodIdentity { namespace, service_account: account, pod: pod.name, uid: pod.uid })
+        Ok(ServiceAccount { namespace, name })
     }
 }

@@ -7,6 +7,7 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// The longest key set that is read, in bytes.
 const MAX_SET: usize = 256 << 10;
@@ -111,6 +112,12 @@ impl Keys {
         if keys.is_empty() { Err(BadKeys::Empty) } else { Ok(Self(keys)) }
     }
 
+    /// The keys that are used, as a key set.
+    #[must_use]
+    pub fn to_jwks(&self) -> Value {
+        json!({"keys": self.0.iter().map(Key::written).collect::<Vec<_>>()})
+    }
+
     /// The key of that id.
     pub(crate) fn find(&self, id: &str) -> Option<&Key> {
         self.0.iter().find(|key| key.id == id)
@@ -129,6 +136,20 @@ impl Key {
         }?;
         let fits = written.alg.is_none_or(|alg| Algorithm::from_name(&alg) == Some(public.algorithm()));
         Some(Self { id: written.kid.filter(|id| !id.is_empty() && fits)?, public })
+    }
+
+    fn written(&self) -> Value {
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match &self.public {
+            Public::Rsa { modulus, exponent } => {
+                json!({"kty": "RSA", "kid": self.id, "n": text(modulus), "e": text(exponent)})
+            }
+            Public::P256(point) => {
+                // A byte that says how it is written, and two coordinates.
+                let (x, y) = point.get(1..).unwrap_or_default().split_at(COORDINATE);
+                json!({"kty": "EC", "kid": self.id, "crv": "P-256", "x": text(x), "y": text(y)})
+            }
+        }
     }
 
     /// What this key's signatures are made with.

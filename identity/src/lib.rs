@@ -7,18 +7,30 @@
 //! | `token` | a token's parts, as bytes |
 //! | `claims` | what a token says, and whom it names |
 //! | `verifier` | the checks in their order |
+//! | `known` | tokens that were verified before |
+//! | `credential` | what a request shows: a token, or InLong's id and key |
+//! | `guard` | what a stream wants to be shown |
+//! | `accounts` | producers by their service accounts |
 //!
 //! Only what Kubernetes signs with is accepted: RS256 and ES256. An algorithm belongs to a key, never to the token that
 //! names it, so that no public key is ever taken for a secret one.
 
+mod accounts;
 mod claims;
+mod credential;
+mod guard;
 mod keys;
+mod known;
 mod token;
 mod verifier;
 
+pub use accounts::Accounts;
+pub use credential::Credential;
+pub use guard::{Denied, Guard, digest, mark};
 pub use keys::{BadKeys, Keys};
+pub use known::{Known, TokenDigest};
 pub use token::MAX_TOKEN;
-pub use verifier::{LEEWAY, Refused, Verified, Verifier};
+pub use verifier::{LEEWAY, Refused, Verified, VerifiedAccount, Verifier};
 
 /// A pod, as its projected token names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +43,15 @@ pub struct PodIdentity {
     pub pod: String,
     /// The pod's uid.
     pub uid: String,
+}
+
+/// A service account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceAccount {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Tokens that are signed here, as Kubernetes signs them, and every way in which one is refused.
 //! `tests/rsa.der` is a key of these tests and of nothing else.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -11,7 +13,9 @@ use ring::signature::{
 };
 use serde_json::{Value, json};
 
-use crate::{BadKeys, Keys, LEEWAY, MAX_TOKEN, PodIdentity, Refused, Verifier};
+use sluice_wire::auth::TokenKeys;
+
+use crate::{Accounts, BadKeys, Denied, Keys, LEEWAY, MAX_TOKEN, PodIdentity, Refused, Verifier};
 
 const NOW: u64 = 1_800_000_000;
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
@@ -324,6 +328,52 @@ fn a_token_that_is_bound_to_no_pod_names_nobody() {
 }
 
 #[test]
+fn an_account_s_token_needs_no_pod_and_holds_for_two_hours_at_most() {
+    let signer = Signer::p256();
+    let account = |claims: &Value| verifier(&signer).account(&signer.token(claims), 7_200, NOW);
+    let named = account(&with("/kubernetes.io/pod", Value::Null)).unwrap();
+    assert_eq!((named.account.namespace.as_str(), named.account.name.as_str()), ("shop", "sluice-orders"));
+    assert_eq!(named.until, NOW + 3_600 + LEEWAY);
+    assert!(account(&with("/exp", json!(NOW + 7_200))).is_ok());
+    for long in [with("/exp", json!(NOW + 7_201)), with("/iat", json!(NOW - 3_601)), without("iat")] {
+        assert_eq!(account(&long), Err(Refused::LongLived), "{long}");
+    }
+    // Issued after its end, it has no time at all.
+    assert!(account(&with("/iat", json!(NOW + 9_000))).is_ok());
+    for odd in [without("kubernetes.io"), with("/sub", json!("system:serviceaccount:shop:other"))] {
+        assert_eq!(account(&odd), Err(Refused::Malformed), "{odd}");
+    }
+    assert_eq!(account(&with("/aud", json!(["api"]))), Err(Refused::Audience));
+    let other = verifier(&signer).for_audience("sluice");
+    assert!(other.account(&signer.token(&with("/aud", json!(["sluice"]))), 7_200, NOW).is_ok());
+}
+
+#[test]
+fn keys_are_written_as_they_are_read() {
+    let (rsa, p256) = (Signer::rsa(), Signer::p256());
+    let set = keys(&[rsa.public("a"), p256.public("b")]).unwrap();
+    let again = Keys::from_jwks(set.to_jwks().to_string().as_bytes()).unwrap();
+    assert_eq!(again, set);
+}
+
+#[test]
+fn producers_are_known_by_the_keys_of_a_configuration_until_their_tokens_end() {
+    let signer = Signer::p256();
+    let set = keys(&[signer.public("one")]).unwrap();
+    let text = |issuer: Option<&str>| TokenKeys { issuer: issuer.map(str::to_owned), jwks: set.to_jwks() };
+    let accounts = Accounts::from_keys(&text(Some(ISSUER))).unwrap();
+    let token = signer.token(&with("/aud", json!(["sluice"])));
+    let first = accounts.of(&token, NOW).unwrap();
+    assert_eq!((first.namespace.as_str(), first.name.as_str()), ("shop", "sluice-orders"));
+    assert!(Arc::ptr_eq(&first, &accounts.of(&token, NOW).unwrap()), "verified again");
+    assert_eq!(accounts.of(&token, NOW + 3_600 + LEEWAY).err(), Some(Denied::Refused(Refused::Expired)));
+    let operator = signer.token(&claims());
+    assert_eq!(accounts.of(&operator, NOW).err(), Some(Denied::Refused(Refused::Audience)));
+    assert!(accounts.is_same(&Accounts::from_keys(&text(Some(ISSUER))).unwrap()));
+    assert!(!accounts.is_same(&Accounts::from_keys(&text(None)).unwrap()));
+}
+
+#[test]
 fn keys_that_tokens_are_not_signed_with_are_left_out() {
     let signer = Signer::rsa();
     let change = |name: &str, value: Value| {
@@ -373,10 +423,13 @@ fn a_key_set_is_bounded_and_has_to_be_one() {
 #[test]
 fn a_refusal_has_a_name_of_its_own_and_tells_nothing_of_the_token() {
     use Refused::{
-        Algorithm, Audience, Expired, Issuer, Malformed, NoPod, NotYet, Signature, TooLong, UnknownKey,
+        Algorithm, Audience, Expired, Issuer, LongLived, Malformed, NoPod, NotYet, Signature, TooLong,
+        UnknownKey,
     };
-    let all =
-        [TooLong, Malformed, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYet, NoPod];
+    let all = [
+        TooLong, Malformed, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYet, NoPod,
+        LongLived,
+    ];
     let names: std::collections::BTreeSet<_> = all.iter().map(|refused| refused.name()).collect();
     let texts: std::collections::BTreeSet<_> = all.iter().map(ToString::to_string).collect();
     assert_eq!((names.len(), texts.len()), (all.len(), all.len()));

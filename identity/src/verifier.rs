@@ -1,16 +1,16 @@
 //! The checks of a token in their order: its form, its key, its signature, and only then what it says.
 //! It is pure: the time is passed in, and nothing is remembered from one token to the next.
 
-use crate::PodIdentity;
 use crate::claims::Claims;
 use crate::keys::Keys;
 use crate::token::{MAX_TOKEN, Token};
+use crate::{PodIdentity, ServiceAccount};
 
 /// How far clocks may be apart, in seconds.
 pub const LEEWAY: u64 = 10;
 
 /// Why a token is not accepted. It says nothing of what the token holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Refused {
     /// It is longer than any that Kubernetes makes.
     #[error("the token is longer than {MAX_TOKEN} bytes")]
@@ -42,6 +42,9 @@ pub enum Refused {
     /// It is bound to no pod.
     #[error("the token is bound to no pod")]
     NoPod,
+    /// It holds for longer than is taken: it can't be taken back before.
+    #[error("the token holds for too long")]
+    LongLived,
 }
 
 impl Refused {
@@ -59,6 +62,7 @@ impl Refused {
             Self::Expired => "expired",
             Self::NotYet => "not_yet",
             Self::NoPod => "no_pod",
+            Self::LongLived => "long_lived",
         }
     }
 }
@@ -68,6 +72,15 @@ impl Refused {
 pub struct Verified {
     /// The pod it is bound to.
     pub pod: PodIdentity,
+    /// When it is accepted no more, in seconds since 1970.
+    pub until: u64,
+}
+
+/// A token of a service account that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedAccount {
+    /// Whose it is.
+    pub account: ServiceAccount,
     /// When it is accepted no more, in seconds since 1970.
     pub until: u64,
 }
@@ -87,11 +100,42 @@ impl Verifier {
         Self { audience: audience.to_owned(), issuer, keys }
     }
 
-    /// Who sent a token, at `now` in seconds since 1970.
+    /// The same for another audience.
+    #[must_use]
+    pub fn for_audience(&self, audience: &str) -> Self {
+        Self { audience: audience.to_owned(), ..self.clone() }
+    }
+
+    /// What it verifies with: the issuer, where that is known, and the keys.
+    #[must_use]
+    pub const fn parts(&self) -> (Option<&String>, &Keys) {
+        (self.issuer.as_ref(), &self.keys)
+    }
+
+    /// The pod that a token is bound to, at `now` in seconds since 1970.
     ///
     /// # Errors
     /// The first check that fails, see [`Refused`].
     pub fn verify(&self, token: &str, now: u64) -> Result<Verified, Refused> {
+        let (claims, until) = self.claims(token, now)?;
+        Ok(Verified { pod: claims.pod()?, until })
+    }
+
+    /// The service account whose token it is, at `now` in seconds since 1970, if it was issued for no longer than
+    /// `longest` seconds.
+    ///
+    /// # Errors
+    /// The first check that fails, see [`Refused`].
+    pub fn account(&self, token: &str, longest: u64, now: u64) -> Result<VerifiedAccount, Refused> {
+        let (claims, until) = self.claims(token, now)?;
+        if claims.lifetime() > longest {
+            return Err(Refused::LongLived);
+        }
+        Ok(VerifiedAccount { account: claims.account()?, until })
+    }
+
+    /// What a good token says, and when it is accepted no more.
+    fn claims(&self, token: &str, now: u64) -> Result<(Claims, u64), Refused> {
         let token = Token::read(token)?;
         let key = token.key.as_deref().and_then(|id| self.keys.find(id)).ok_or(Refused::UnknownKey)?;
         if key.algorithm() != token.algorithm {
@@ -115,6 +159,6 @@ impl Verifier {
         if now >= until {
             return Err(Refused::Expired);
         }
-        Ok(Verified { pod: claims.pod()?, until })
+        Ok((claims, until))
     }
 }

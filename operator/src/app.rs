@@ -15,6 +15,7 @@ use crate::admin::{self as admin_port, Shown};
 use crate::apply::Sender;
 use crate::args::Args;
 use crate::build::objects::{Context, OLDEST_MINOR};
+use crate::credentials::{self, Wanted};
 use crate::lead::Candidate;
 use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
@@ -22,6 +23,7 @@ use crate::reconcile::Reconciler;
 use crate::registry::{self, Ends};
 use crate::secured;
 use crate::telemetry::Metrics;
+use crate::tokens;
 use crate::watch::cluster;
 
 /// Why the operator could not run.
@@ -141,11 +143,23 @@ impl Running {
         let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), registry };
         let polled = poll::start(args.polling(), &client, poll, ties.clone(), &writes, &rest);
         let completes = vec![complete.subscribe(), warmed, polled.complete];
+        let (tokens, keeping) = tokens::start(client.clone(), running.stop_rest.clone());
+        running.rest.spawn(keeping);
+        let (secrets, wanted) = watch::channel(Wanted::new());
+        let (credentials, reading) = credentials::start(client.clone(), wanted, running.stop_rest.clone());
+        running.rest.spawn(reading);
         let bundled = watch::Sender::new(None);
         let bundles = match tls {
             Some(socket) => {
                 let out = bundled.subscribe();
-                secured::start(args, &client, (socket, polled.routes), (ties, out), &writes, &rest)
+                secured::start(
+                    args,
+                    &client,
+                    (socket, polled.routes),
+                    (ties, tokens.clone(), out),
+                    &writes,
+                    &rest,
+                )
             }
             None => watch::channel(None).1,
         };
@@ -163,6 +177,9 @@ impl Running {
             directory,
             roll,
             write_rate: args.write_rate,
+            credentials,
+            secrets,
+            tokens,
             bundles,
             bundled,
         };

@@ -16,7 +16,7 @@
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
 //! Beside them, [`poll`] tells clients over HTTP which configuration changed, and [`registry`] which nodes to report to;
-//! [`pki`] and [`tokens`] let proxies know the operator, and the operator proxies.
+//! [`pki`] and [`tokens`] let proxies know the operator, and the operator proxies; [`credentials`] are producers' tokens.
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
@@ -28,6 +28,7 @@ pub mod args;
 mod body;
 pub mod build;
 pub mod caller;
+pub mod credentials;
 mod hex;
 pub mod kind;
 pub mod lead;

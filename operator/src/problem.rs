@@ -65,6 +65,8 @@ pub enum Reason {
     SinkNotDurable,
     /// A stream wants clients with certificates, and its fleet asks for none.
     NoClientCa,
+    /// A stream asks for service accounts where there are none.
+    NoServiceAccounts,
     /// The fleet's configuration holds no further stream.
     FleetFull,
 }
@@ -103,6 +105,7 @@ impl Reason {
             Self::LabelsUnknown => "LabelsUnknown",
             Self::SinkNotDurable => "SinkNotDurable",
             Self::NoClientCa => "NoClientCa",
+            Self::NoServiceAccounts => "NoServiceAccounts",
             Self::FleetFull => "FleetFull",
         }
     }

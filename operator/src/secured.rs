@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::pki::{Bundle, Keeper};
 use crate::poll::http::{Bearers, Routes, serve_tls};
 use crate::poll::{Tasks, Ties};
-use crate::tokens;
+use crate::tokens::Tokens;
 
 /// Serves `routes` on `socket`; `bundled` says which trust bundle every namespace with a fleet has. Gives the one that
 /// each of them is to have.
@@ -19,15 +19,13 @@ pub(crate) fn start(
     args: &Args,
     client: &Client,
     (socket, routes): (TcpListener, Arc<Routes>),
-    (ties, bundled): (Ties, watch::Receiver<Option<Bundle>>),
+    (ties, tokens, bundled): (Ties, Tokens, watch::Receiver<Option<Bundle>>),
     writes: &Tasks<'_>,
     rest: &Tasks<'_>,
 ) -> watch::Receiver<Option<Bundle>> {
     let Ties { terms, metrics, .. } = ties;
     let (keeper, kept) = Keeper::new(client.clone(), args.pki(), terms, bundled, metrics.clone());
     writes.tracker.spawn(keeper.run(writes.stop.clone()));
-    let (tokens, keeping) = tokens::start(client.clone(), rest.stop.clone());
-    rest.tracker.spawn(keeping);
     let by = (kept.configs, Arc::new(Bearers::new(tokens, metrics.clone())));
     rest.tracker.spawn(serve_tls(socket, routes, by, args.proxies(), metrics, rest.stop.clone()));
     kept.bundles

@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwapOption;
 use hashbrown::{Equivalent, HashMap};
 use http::HeaderName;
+use sluice_identity::{Accounts, Guard};
 use sluice_wire::access::Cidr;
 use sluice_wire::document::{Document, FleetRef, Stream as Spec};
 
@@ -38,6 +39,8 @@ pub struct Catalog {
     pub delivery_timeout_ms: u64,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Producers by their service accounts; absent where no stream asks for them, or nobody can be known.
+    pub accounts: Option<Arc<Accounts>>,
     /// The longest encoded form of any stream, in bytes.
     pub longest_form: usize,
     streams: HashMap<Key, Arc<Stream>>,
@@ -66,6 +69,10 @@ pub struct Stream {
     pub share: Arc<Share>,
     /// What it may take in a second.
     pub quota: Arc<Quota>,
+    /// What its producers have to show.
+    pub guard: Guard,
+    /// What operators call that; absent where it is nothing.
+    pub mark: Option<String>,
     /// Where its records' keys come from.
     pub key: Option<KeyRule>,
     /// Headers of a request that its records carry on, and under which names.
@@ -128,6 +135,7 @@ impl Catalog {
             revision: document.revision,
             notify_ms: document.drain.notify_ms,
             trusted_proxies: document.listeners.trusted_proxies.clone(),
+            accounts: accounts(document, before),
             delivery_timeout_ms: streams.values().map(|s| s.delivery_timeout_ms).max().unwrap_or(0),
             longest_form: usize::try_from(longest_form(longest_body)).unwrap_or(usize::MAX),
             past: past(before, &streams),
@@ -157,6 +165,22 @@ impl Catalog {
     pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
         self.streams.values()
     }
+}
+
+/// Producers by their service accounts: those of before, where the keys are the same, so that who is known stays known.
+/// Keys that can't be used are none: nobody is let in by them.
+fn accounts(document: &Document, before: Option<&Catalog>) -> Option<Arc<Accounts>> {
+    let keys = document.listeners.token_keys.as_ref()?;
+    let accounts = match Accounts::from_keys(keys) {
+        Ok(accounts) => accounts,
+        Err(error) => {
+            tracing::warn!(%error, "the keys of service account tokens can't be used");
+            return None;
+        }
+    };
+    let known = before.and_then(|before| before.accounts.as_ref());
+    let same = known.filter(|known| known.is_same(&accounts));
+    Some(same.map_or_else(|| Arc::new(accounts), Arc::clone))
 }
 
 /// The streams of before that are not among `streams`.
@@ -190,6 +214,8 @@ impl Stream {
             counters,
             share,
             quota,
+            guard: Guard::new(&spec.auth, &spec.namespace, &spec.name),
+            mark: (!spec.auth.is_none()).then(|| sluice_identity::mark(&spec.auth)),
             key: spec.key.as_ref().map(KeyRule::new),
             // A name that no header can have is one that no request has.
             passed: spec.headers.iter().filter_map(|name| Some((name.parse().ok()?, name.clone()))).collect(),

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use sluice_identity::Denied;
 use sluice_wire::code::Code;
 use sluice_wire::status::StreamCounts;
 
@@ -19,6 +20,7 @@ pub struct StreamCounters {
     /// Records without the key that their stream wants.
     pub key_missing: Count,
     sources_refused: [Count; SourceRefused::REASONS.len()],
+    denied: [Count; Denied::REASONS.len()],
 }
 
 /// What became of a stream's records. At any moment
@@ -102,6 +104,20 @@ impl StreamCounters {
     pub fn sources_refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.sources_refused.iter().map(Count::get);
         SourceRefused::REASONS.into_iter().zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// Counts a report whose sender does not show what is wanted.
+    pub fn denied(&self, denied: Denied) {
+        let at = Denied::REASONS.iter().position(|name| *name == denied.name());
+        if let Some(count) = at.and_then(|at| self.denied.get(at)) {
+            count.add(1);
+        }
+    }
+
+    /// Reports refused for what their sender shows, by the reason's name, only the reasons that occurred.
+    pub fn denials(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.denied.iter().map(Count::get);
+        Denied::REASONS.into_iter().zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// Reports answered by code, only the codes that occurred.

@@ -197,6 +197,7 @@ fn stream_status(stream: &Stream) -> StreamStatus {
             .map(|trouble| trouble.message)
             .or_else(|| spec.paused.then(|| "the stream is paused: it takes no reports".to_owned()))
             .unwrap_or_default(),
+        auth: stream.mark.clone(),
         replicas: health.replicas,
         min_insync_replicas: health.min_insync_replicas,
         counts: stream.counters.snapshot(),

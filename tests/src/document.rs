@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sluice_wire::access::{Listeners, Sources};
+use sluice_wire::auth::Auth;
 use sluice_wire::document::{
     Document, Drain, FileSink, FleetRef, KafkaSink, MAJOR, Output, Overload, Sink, SinkKind, Split, Stream,
 };
@@ -78,6 +79,7 @@ pub fn stream(group_id: &str, stream_id: &str, sink: &str, topic: &str) -> Strea
         records_per_second: None,
         bytes_per_second: None,
         sources: Sources::default(),
+        auth: Auth::None,
         paused: false,
     }
 }

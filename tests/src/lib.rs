@@ -50,6 +50,7 @@ pub mod process;
 pub mod producers;
 pub mod proxy;
 pub mod relay;
+pub mod service_account;
 pub mod soul;
 pub mod tls;
 pub mod wait;

@@ -33,6 +33,8 @@ pub struct Load {
     pub size: usize,
     /// Each report over a connection of its own, with `Connection: close`.
     pub close: bool,
+    /// Header lines of each report, each with its `\r\n`.
+    pub headers: String,
     /// Between an answer and the next report.
     pub pause: Duration,
     /// How long one answer may take.
@@ -63,6 +65,7 @@ impl Load {
             native: None,
             size: 100,
             close: false,
+            headers: String::new(),
             pause: Duration::ZERO,
             patience: Duration::from_secs(30),
         }
@@ -219,13 +222,13 @@ impl Producer {
 
     fn request(&self, ids: &[String]) -> Vec<u8> {
         let load = &self.load;
-        let headers = if load.close { "Connection: close\r\n" } else { "" };
+        let headers = format!("{}{}", if load.close { "Connection: close\r\n" } else { "" }, load.headers);
         let (Some(id), None) = (ids.first(), load.native) else {
-            return native::batch(&native::target(&load.group_id, &load.stream_id), headers, ids, load.size);
+            return native::batch(&native::target(&load.group_id, &load.stream_id), &headers, ids, load.size);
         };
         let record = format!("{id} {:.<width$}", "", width = load.size.saturating_sub(id.len() + 1));
         let form = [("groupId", load.group_id.as_str()), ("streamId", &load.stream_id), ("body", &record)];
-        http::post("/dataproxy/message", headers, &http::form(&form))
+        http::post("/dataproxy/message", &headers, &http::form(&form))
     }
 }
 

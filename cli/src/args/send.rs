@@ -78,6 +78,9 @@ pub(crate) struct SendArgs {
     /// Header to send with every batch; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// File with a token, for a stream that asks for one; read again for each batch, as the kubelet renews it
+    #[arg(long, value_name = "FILE", env = "SLUICE_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Parameter to send with every batch, such as dt or the one that the stream takes its key from
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,

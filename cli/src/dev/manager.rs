@@ -122,15 +122,19 @@ fn directory(fleets: &[ResolvedFleet], seen: impl Fn(&FleetKey) -> Option<Seen>)
     for fleet in fleets {
         let key = fleet.key();
         let mut longest = 0;
+        let mut guarded = !fleet.streams.is_empty();
         for stream in &fleet.streams {
-            let group = Served { fleet: key.clone(), longest: 0 };
+            let group = Served { fleet: key.clone(), longest: 0, guarded: true };
             let known = groups.entry(stream.group_id.clone()).or_insert(group);
             known.longest = known.longest.max(stream.max_body_bytes);
             longest = known.longest.max(longest);
+            known.guarded &= !stream.auth.is_none();
+            guarded &= known.guarded;
         }
         let node = seen(&key).map(|seen| node(&key, seen));
         let port = fleet.spec.listeners.http.port;
-        let fleet = Fleet { port, longest, nodes: node.into_iter().collect(), ..Fleet::default() };
+        let nodes = node.into_iter().collect();
+        let fleet = Fleet { port, longest, guarded, nodes, ..Fleet::default() };
         made.insert(key, Arc::new(fleet));
     }
     Directory::new(Arc::new(groups), made, Arc::default())

@@ -12,6 +12,7 @@ mod manager;
 mod report;
 mod session;
 mod supervisor;
+mod tokens;
 mod view;
 
 use std::fs;
@@ -78,15 +79,19 @@ fn run(args: &Dev) -> Result<(), StartError> {
     }
     let program = proxy_beside(&std::env::current_exe().map_err(StartError::NoSelf)?)?;
     let secrets = args.secrets.clone().unwrap_or_else(|| args.directory.join("secrets"));
-    let place = Place { program, secrets, host: args.host, manager: None };
+    let place = Place { program, secrets: secrets.clone(), host: args.host, manager: None };
     // Proxies read their configuration here; it goes away with us.
     let documents = TempDir::with_prefix(nodes::DIRECTORY_PREFIX).map_err(StartError::Temporary)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Runtime)?;
-    runtime.block_on(serve(args, place, &documents))
+    runtime.block_on(serve(args, (place, secrets), &documents))
 }
 
-async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), StartError> {
+async fn serve(
+    args: &Dev,
+    (place, secrets): (Place, PathBuf),
+    documents: &TempDir,
+) -> Result<(), StartError> {
     let mut stop = Stop::listen().map_err(StartError::Signals)?;
     let mut console = Console::new(io::stdout());
     let (address, manager) = manage(args.manager, &mut console).await?;
@@ -97,7 +102,7 @@ async fn serve(args: &Dev, place: Place, documents: &TempDir) -> Result<(), Star
         Local::new()?,
         documents.path().to_owned(),
         Supervisor::new(place, sender),
-        args.kafka.clone().filter(|address| !address.is_empty()),
+        (args.kafka.clone().filter(|address| !address.is_empty()), secrets),
         console,
         events,
     )

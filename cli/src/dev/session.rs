@@ -21,6 +21,7 @@ use super::fleet::Event;
 use super::kafka;
 use super::manager::Manager;
 use super::supervisor::{Ports, Supervisor};
+use super::tokens;
 use super::view::View;
 use crate::nodes;
 
@@ -45,6 +46,8 @@ pub(super) struct Session<W> {
     /// Where nodes are noted.
     notes: PathBuf,
     kafka: Option<String>,
+    /// Where Secrets are.
+    secrets: PathBuf,
     console: Console<W>,
     events: mpsc::Receiver<(FleetKey, Event)>,
     /// The fleets that should run.
@@ -62,7 +65,7 @@ impl<W: Write> Session<W> {
         local: Local,
         documents: PathBuf,
         supervisor: Supervisor,
-        kafka: Option<String>,
+        (kafka, secrets): (Option<String>, PathBuf),
         console: Console<W>,
         events: mpsc::Receiver<(FleetKey, Event)>,
     ) -> Self {
@@ -74,6 +77,7 @@ impl<W: Write> Session<W> {
             manager: None,
             notes: documents,
             kafka,
+            secrets,
             console,
             events,
             fleets: Vec::new(),
@@ -145,7 +149,7 @@ impl<W: Write> Session<W> {
     fn look(&mut self) {
         if let Some(snapshot) = self.directory.poll() {
             self.take(&snapshot);
-        } else if !self.unpublished.is_empty() {
+        } else if !self.unpublished.is_empty() || self.fleets.iter().any(tokens::are_wanted) {
             self.publish();
             self.tell_problems();
         }
@@ -204,7 +208,10 @@ impl<W: Write> Session<W> {
 
     fn publish(&mut self) {
         self.unpublished.clear();
-        for fleet in std::mem::take(&mut self.fleets) {
+        for mut fleet in std::mem::take(&mut self.fleets) {
+            for line in tokens::fill(&mut fleet, &self.secrets) {
+                self.unpublished.entry(line.clone()).or_default().insert(line);
+            }
             if let Err(error) = self.publish_one(&fleet) {
                 let about = format!("ProxyFleet {}/{}", fleet.namespace, fleet.name);
                 let line = format!("{about}: its configuration can't be written: {error}");

@@ -2,12 +2,16 @@
 //! It tells what was surely not sent from what may have been; it sends nothing twice.
 
 use std::error::Error as _;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
@@ -18,6 +22,9 @@ use tokio::time::timeout;
 
 /// Longest answer read, in bytes: an outcome for each of 10,000 records, and more.
 const ANSWER_MAX: usize = 16 << 20;
+
+/// Longest token read, in bytes.
+const TOKEN_MAX: u64 = 16 << 10;
 
 /// How long connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -36,6 +43,8 @@ pub(super) struct Target<'a> {
     pub(super) stream_id: &'a str,
     pub(super) parameters: &'a [(String, String)],
     pub(super) headers: &'a [(HeaderName, HeaderValue)],
+    /// The file with the token.
+    pub(super) token: Option<&'a Path>,
     pub(super) timeout: Duration,
 }
 
@@ -50,6 +59,7 @@ pub(super) struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
+    token: Option<PathBuf>,
     connect_within: Duration,
     timeout: Duration,
 }
@@ -65,6 +75,9 @@ pub(super) struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub(super) enum PostError {
+    /// Nothing was sent.
+    #[error("can't read a token from {}: {source}", .path.display())]
+    Token { path: PathBuf, source: io::Error },
     /// Nothing was sent.
     #[error("can't connect to {address}: {source}")]
     Connect { address: String, source: io::Error },
@@ -90,10 +103,11 @@ impl Client {
         for (name, value) in target.headers {
             headers.append(name, value.clone());
         }
-        Ok(Self { pool, uri: uri(target)?, headers, connect_within, timeout: target.timeout })
+        let token = target.token.map(Path::to_owned);
+        Ok(Self { pool, uri: uri(target)?, headers, token, connect_within, timeout: target.timeout })
     }
 
-    /// Sends a body and reads the answer. An error other than [`PostError::Connect`] leaves open whether the
+    /// Sends a body and reads the answer. An error other than [`PostError::Connect`] and [`PostError::Token`] leaves open whether the
     /// node has the body.
     pub(super) async fn post(&self, content_type: &'static str, body: Vec<u8>) -> Result<Answer, PostError> {
         let mut request = Request::new(Full::new(Bytes::from(body)));
@@ -101,6 +115,10 @@ impl Client {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(path) = &self.token {
+            let token = token(path).map_err(|source| PostError::Token { path: path.clone(), source })?;
+            request.headers_mut().insert(AUTHORIZATION, token);
+        }
         // Connecting has its own time before that, so that what never connected is never called late.
         timeout(self.connect_within + self.timeout, self.exchange(request))
             .await
@@ -123,6 +141,16 @@ impl Client {
         }
         PostError::Broken(innermost(error))
     }
+}
+
+/// A header with the token of a file, which is read each time: who renews it does so behind our back.
+fn token(path: &Path) -> io::Result<HeaderValue> {
+    let mut text = String::new();
+    File::open(path)?.take(TOKEN_MAX).read_to_string(&mut text)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim()))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it holds no token"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The words of the error under all that wrap it.
@@ -165,6 +193,7 @@ mod tests {
             stream_id: "s",
             parameters: &parameters,
             headers: &[],
+            token: None,
             timeout: Duration::from_secs(1),
         };
         uri(&target).unwrap().to_string()

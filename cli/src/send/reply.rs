@@ -109,7 +109,7 @@ struct FailedRecord {
 pub(super) fn read(result: &Result<Answer, PostError>, records: usize) -> Reply {
     let answer = match result {
         Ok(answer) => answer,
-        Err(error @ PostError::Connect { .. }) => {
+        Err(error @ (PostError::Connect { .. } | PostError::Token { .. })) => {
             return Reply::NotStored(Why::own(UNREACHABLE, error.to_string()), Then::Again(None));
         }
         Err(error @ PostError::Slow(_)) => return Reply::Unknown(Why::own("timeout", error.to_string())),

@@ -52,6 +52,7 @@ impl Plan {
             stream_id: &args.stream_id,
             parameters: &args.parameters,
             headers: &args.headers,
+            token: args.token_file.as_deref(),
             timeout: args.timeout.into(),
         };
         Ok(Self {

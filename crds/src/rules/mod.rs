@@ -2,6 +2,7 @@
 //! A rule looks at one object (and what it was before), never at others; those checks are the operator's.
 
 mod access;
+mod auth;
 mod fleet;
 mod record;
 mod stream;
@@ -49,7 +50,7 @@ pub struct Violation {
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES).chain(access::RULES)
+    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES).chain(access::RULES).chain(auth::RULES)
 }
 
 /// The rules that `object` breaks, in the order of the table. Its fields must already fit the schema.

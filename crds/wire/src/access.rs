@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::TokenKeys;
+
 /// The most ranges of addresses in one list.
 pub const MAX_CIDRS: usize = 64;
 
@@ -26,13 +28,16 @@ pub struct Listeners {
     /// Whose `X-Forwarded-For` is believed, at most [`MAX_CIDRS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Cidr>,
+    /// What producers' service account tokens are verified with; present where a stream asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_keys: Option<TokenKeys>,
 }
 
 impl Listeners {
     /// Whether nothing is asked for.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.https.is_none() && self.trusted_proxies.is_empty()
+        self.https.is_none() && self.trusted_proxies.is_empty() && self.token_keys.is_none()
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Listeners, Sources};
+use crate::auth::Auth;
 
 /// The form this crate reads and writes.
 pub const MAJOR: u32 = 1;
@@ -269,6 +270,9 @@ pub struct Stream {
     /// Who may report; without anything: whoever reaches it.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
+    /// What producers have to show; absent: nothing.
+    #[serde(default, skip_serializing_if = "Auth::is_none")]
+    pub auth: Auth,
     /// Whether reports are refused. What was taken before is delivered.
     #[serde(default)]
     pub paused: bool,

@@ -16,6 +16,7 @@
 //! [`bounds`] says what the fields of a stream may hold.
 
 pub mod access;
+pub mod auth;
 pub mod bounds;
 pub mod code;
 pub mod discovery;

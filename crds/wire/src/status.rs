@@ -175,6 +175,9 @@ pub struct StreamStatus {
     /// its topic takes shorter records than the stream does, and while it is paused.
     #[serde(default)]
     pub message: String,
+    /// The mark of what its producers have to show; absent where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<String>,
     /// Replicas of its topic's partitions, the fewest; absent where there is no topic.
     pub replicas: Option<u32>,
     /// The topic's `min.insync.replicas`; absent where there is no topic.

@@ -3,13 +3,14 @@
 
 use sluice_crds::access::{Listeners, Sources};
 use sluice_wire::access as wire;
+use sluice_wire::auth::TokenKeys;
 
-pub(super) fn listeners(listeners: &Listeners) -> wire::Listeners {
+pub(super) fn listeners(listeners: &Listeners, keys: Option<&TokenKeys>) -> wire::Listeners {
     let https = listeners.https.as_ref().map(|https| wire::Https {
         secret: https.secret.clone(),
         client_ca_secret: https.client_ca.as_ref().map(|ca| ca.secret.clone()),
     });
-    wire::Listeners { https, trusted_proxies: cidrs(&listeners.trusted_proxies) }
+    wire::Listeners { https, trusted_proxies: cidrs(&listeners.trusted_proxies), token_keys: keys.cloned() }
 }
 
 pub(super) fn sources(sources: &Sources) -> wire::Sources {

@@ -31,7 +31,7 @@ pub fn document(fleet: &ResolvedFleet, revision: u64) -> wire::Document {
             max_connections: fleet.spec.overload.max_connections,
         },
         drain: wire::Drain { notify_ms: fleet.spec.drain.notify.millis() },
-        listeners: access::listeners(&fleet.spec.listeners),
+        listeners: access::listeners(&fleet.spec.listeners, fleet.token_keys.as_ref()),
         sinks: fleet.spec.sinks.iter().filter_map(sink).collect(),
         streams: fleet.streams.iter().map(stream).collect(),
     }
@@ -94,6 +94,7 @@ fn stream(stream: &ResolvedStream) -> wire::Stream {
         records_per_second: stream.records_per_second,
         bytes_per_second: stream.bytes_per_second,
         sources: access::sources(&stream.sources),
+        auth: stream.auth.clone(),
         paused: stream.paused,
     }
 }

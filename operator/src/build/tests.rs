@@ -3,6 +3,8 @@
 use serde_json::json;
 use sluice_crds::record::{Compression, Key, Output, Split};
 
+use sluice_wire::auth::{Account, Auth, TokenKeys};
+
 use super::*;
 
 fn fleet() -> ResolvedFleet {
@@ -47,6 +49,8 @@ fn fleet() -> ResolvedFleet {
             "allow": ["10.0.0.0/8"], "deny": ["FD00::/8"], "clientNames": ["*.shop.svc"]
         }))
         .unwrap(),
+        auth: Auth::ServiceAccounts(vec![Account { namespace: "shop".to_owned(), name: None }]),
+        tokens_secret: None,
         paused: true,
     };
     ResolvedFleet {
@@ -54,6 +58,7 @@ fn fleet() -> ResolvedFleet {
         name: "big".to_owned(),
         uid: "u".to_owned(),
         spec: serde_json::from_value(spec).unwrap(),
+        token_keys: Some(TokenKeys { issuer: None, jwks: json!({"keys": []}) }),
         streams: vec![stream],
         refused: Vec::new(),
     }
@@ -68,7 +73,8 @@ fn a_document_says_everything_that_is_in_effect() {
         "revision": 9,
         "overload": {"maxInflightBytes": 67_108_864, "maxConnections": 7},
         "drain": {"notifyMs": 250},
-        "listeners": {"https": {"secret": "own", "clientCaSecret": "clients"}, "trustedProxies": ["10.1.0.0/16"]},
+        "listeners": {"https": {"secret": "own", "clientCaSecret": "clients"}, "trustedProxies": ["10.1.0.0/16"],
+            "tokenKeys": {"jwks": {"keys": []}}},
         "sinks": [
             {"name": "kafka", "kafka": {
                 "bootstrapServers": "k:9092", "deliveryTimeoutMs": 9_000,
@@ -84,7 +90,8 @@ fn a_document_says_everything_that_is_in_effect() {
             "output": {"InLongMsg": {"snappy": false}}, "split": "Never", "key": {"fromHeader": "X-Order"},
             "headers": ["X-Tenant"], "successCode": 1, "maxBodyBytes": 10, "recordsPerSecond": 1_000,
             "bytesPerSecond": 65_536,
-            "sources": {"allow": ["10.0.0.0/8"], "deny": ["fd00::/8"], "clientNames": ["*.shop.svc"]}, "paused": true
+            "sources": {"allow": ["10.0.0.0/8"], "deny": ["fd00::/8"], "clientNames": ["*.shop.svc"]},
+            "auth": {"serviceAccounts": [{"namespace": "shop"}]}, "paused": true
         }]
     });
     assert_eq!(document, wanted);

@@ -96,6 +96,7 @@ mod tests {
             records_per_second: None,
             bytes_per_second: None,
             sources: sluice_wire::access::Sources::default(),
+            auth: sluice_wire::auth::Auth::None,
             paused: false,
         }
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sluice_crds::DataStream;
+use sluice_crds::auth::AuthType;
 use sluice_crds::pods::Mode;
 
 use crate::nodes;
@@ -67,9 +68,13 @@ fn groups(store: &Store) -> Groups {
         let Some((group, fleet)) = served(stream) else { continue };
         let longest = stream.spec.limits.max_body_bytes.bytes();
         let age = (stream.metadata.creation_timestamp.as_ref().map(|time| time.0), name);
-        let known =
-            groups.entry(group.to_owned()).or_insert_with(|| Group { fleet: fleet.clone(), longest: 0 });
+        let known = groups.entry(group.to_owned()).or_insert_with(|| Group {
+            fleet: fleet.clone(),
+            longest: 0,
+            guarded: true,
+        });
         known.longest = known.longest.max(longest);
+        known.guarded &= stream.spec.auth.as_ref().is_some_and(|auth| auth.kind != AuthType::None);
         match oldest.get(group) {
             Some(before) if *before <= age => {}
             _ => {
@@ -89,17 +94,19 @@ fn served(stream: &DataStream) -> Option<(&str, FleetKey)> {
 }
 
 fn fleets(store: &Store, groups: &Groups) -> BTreeMap<FleetKey, Arc<Fleet>> {
-    let mut longest: HashMap<&FleetKey, u64> = HashMap::new();
+    let mut of: HashMap<&FleetKey, (u64, bool)> = HashMap::new();
     for group in groups.values() {
-        let known = longest.entry(&group.fleet).or_default();
-        *known = group.longest.max(*known);
+        let (longest, guarded) = of.entry(&group.fleet).or_insert((0, true));
+        (*longest, *guarded) = (group.longest.max(*longest), *guarded && group.guarded);
     }
     let mut fleets: BTreeMap<FleetKey, Fleet> = BTreeMap::new();
     for (key, fleet) in &store.fleets {
+        let (longest, guarded) = of.get(key).copied().unwrap_or((USUAL_LENGTH, false));
         let made = Fleet {
             port: fleet.spec.listeners.http.port,
             same_machine: fleet.spec.mode == Mode::DaemonSet,
-            longest: longest.get(key).copied().unwrap_or(USUAL_LENGTH),
+            longest,
+            guarded,
             nodes: Vec::new(),
         };
         fleets.insert(key.clone(), made);

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ObjectRef;
 use crate::apply::{About, Outcome, SendError, Sender, Write};
 use crate::build::objects::Context;
+use crate::credentials::{Credentials, Wanted};
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
@@ -29,6 +30,7 @@ use crate::resolve::FleetKey;
 use crate::scale::Scaler;
 use crate::status::Event;
 use crate::telemetry::Metrics;
+use crate::tokens::Tokens;
 use crate::watch::cluster::{Change, Child, ChildKey, Source, Store};
 use plan::Subject;
 use queue::Queue;
@@ -71,6 +73,8 @@ pub(crate) struct Memory {
     leaving: plan::Leaving,
     /// Which nodes can be listed.
     roll: Arc<Roll>,
+    /// What producers can show.
+    given: plan::Given,
 }
 
 /// What is remembered of a fleet that autoscales.
@@ -118,7 +122,8 @@ impl Memory {
 
     /// Forgets what was seen while this operator led: it may be long ago when it leads again.
     fn forget_all(&mut self) {
-        *self = Self { roll: Arc::clone(&self.roll), ..Self::default() };
+        *self =
+            Self { roll: Arc::clone(&self.roll), given: std::mem::take(&mut self.given), ..Self::default() };
     }
 }
 
@@ -148,6 +153,12 @@ pub struct Reconciler {
     pub write_rate: u32,
     /// The trust bundle that every namespace with a fleet is to have.
     pub bundles: watch::Receiver<Option<Bundle>>,
+    /// What was read of the Secrets with producers' tokens.
+    pub credentials: watch::Receiver<Credentials>,
+    /// Which of them are to be read.
+    pub secrets: watch::Sender<Wanted>,
+    /// The keys of service accounts' tokens.
+    pub tokens: Tokens,
     /// The one that every such namespace has.
     pub bundled: watch::Sender<Option<Bundle>>,
 }
@@ -185,6 +196,8 @@ impl Reconciler {
                 Some(change) = self.changes.recv() => self.take(&mut state, change),
                 Some(answer) = self.answers.recv() => state.answer(answer),
                 Ok(()) = self.bundles.changed() => state.soon(),
+                Ok(()) = self.credentials.changed() => state.soon(),
+                Ok(()) = self.tokens.changed() => state.soon(),
                 Some(ended) = state.writes.join_next() => if let Ok(ended) = ended { self.ended(&mut state, ended) },
                 changed = self.terms.changed() => match changed {
                     Ok(()) => state.term_changed(),
@@ -242,16 +255,22 @@ impl Reconciler {
         if !leads || !state.store.is_complete() {
             self.targets.send_replace(Targets::new());
             self.bundled.send_replace(None);
+            self.secrets.send_replace(Wanted::new());
             self.metrics.idle();
             return;
         }
         self.context.trust = self.bundles.borrow_and_update().clone();
+        state.memory.given = plan::Given {
+            credentials: self.credentials.borrow_and_update().clone(),
+            keys: self.tokens.keys(),
+        };
         let began = Instant::now();
         let plan = plan::plan(&state.store, &mut state.memory, &state.queue, &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
         plan.scaled.into_iter().for_each(|kind| self.metrics.scaled(kind));
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
+        self.secrets.send_if_modified(|known| std::mem::replace(known, plan.secrets.clone()) != plan.secrets);
         self.bundled.send_if_modified(|known| std::mem::replace(known, plan.trusted.clone()) != plan.trusted);
         state.queue.plan(plan.writes);
         state.not_before = Instant::now() + took * SHARE;

@@ -3,6 +3,7 @@
 
 mod children;
 mod configuration;
+mod credentials;
 mod default_fleet;
 mod endpoints;
 mod linger;
@@ -25,6 +26,7 @@ use super::views::Views;
 use super::{Kept, Memory};
 use crate::apply::{About, Write, compare};
 use crate::build::objects::Context;
+use crate::credentials::Wanted;
 use crate::names::{Name, name_of};
 use crate::nodes::{Target, Targets};
 use crate::observe::FaultKind;
@@ -33,6 +35,7 @@ use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Writt
 use crate::scale;
 use crate::watch::cluster::{ChildKey, Store};
 
+pub(crate) use credentials::Given;
 pub(crate) use linger::Leaving;
 
 /// What is to be done.
@@ -44,6 +47,8 @@ pub(super) struct Plan {
     late: Vec<Write>,
     /// Which nodes to ask.
     pub(super) targets: Targets,
+    /// Which Secrets with tokens to read.
+    pub(super) secrets: Wanted,
     /// When to plan again even if nothing changes.
     pub(super) again: Option<Instant>,
     /// How many objects are in which condition.
@@ -63,6 +68,7 @@ struct Round<'a> {
     context: &'a Context,
     views: Views,
     resolution: Resolution,
+    proofs: credentials::Proofs,
     now: Instant,
     now_ms: u64,
     time: Time,
@@ -81,6 +87,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
         context,
         views,
         resolution,
+        proofs: credentials::Proofs::default(),
         now: Instant::now(),
         now_ms: now_ms(),
         time: Time(Timestamp::now()),
@@ -90,6 +97,8 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     trust::plan(&round, memory, &mut plan);
     linger::plan(&mut round, memory, &mut plan);
+    credentials::fill(&mut round, &memory.given);
+    plan.secrets = std::mem::take(&mut round.proofs.wanted);
     configuration::plan(&mut round, memory, &mut plan);
     let sizes = scaling::plan(&round, memory, &mut plan);
     let mut pending = children::plan(&round, memory, &sizes, &mut plan);

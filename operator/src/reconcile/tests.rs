@@ -1,5 +1,6 @@
 //! What a round plans against what is there, and what becomes of writes that fail.
 
+mod credentials;
 mod scaling;
 mod trust;
 

@@ -28,6 +28,8 @@ pub struct Group {
     pub fleet: FleetKey,
     /// The longest body that a stream of the group takes, in bytes.
     pub longest: u64,
+    /// Whether each of its streams asks producers for something.
+    pub guarded: bool,
 }
 
 /// A fleet.
@@ -39,6 +41,8 @@ pub struct Fleet {
     pub same_machine: bool,
     /// The longest body that any of its streams takes, in bytes.
     pub longest: u64,
+    /// Whether it has streams and each of them asks producers for something.
+    pub guarded: bool,
     /// Its nodes.
     pub nodes: Vec<Node>,
 }

@@ -101,6 +101,21 @@ impl Registry {
         self.directory()?.cluster(name).cloned()
     }
 
+    /// The fleet of a group, if each of its streams asks producers for something.
+    #[must_use]
+    pub fn guarded_group(&self, group: &str) -> Option<FleetKey> {
+        let directory = self.directory()?;
+        directory.group(group).filter(|group| group.guarded).map(|group| group.fleet.clone())
+    }
+
+    /// The fleet that InLong's clients call so, if each of its streams asks producers for something.
+    #[must_use]
+    pub fn guarded_cluster(&self, name: &str) -> Option<FleetKey> {
+        let directory = self.directory()?;
+        let key = directory.cluster(name)?;
+        directory.fleets().get(key).filter(|fleet| fleet.guarded).map(|_| key.clone())
+    }
+
     /// The nodes that a client of a group is sent to; `None` while nothing is known yet.
     #[must_use]
     pub fn of_group(&self, group: &str, client: IpAddr) -> Option<IpList> {

@@ -46,7 +46,7 @@ pub(super) fn fleets(numbers: &[u8]) -> BTreeMap<FleetKey, Arc<Fleet>> {
 }
 
 pub(super) fn directory(fleets: BTreeMap<FleetKey, Arc<Fleet>>) -> Arc<Directory> {
-    let group = Group { fleet: big(), longest: 524_288 };
+    let group = Group { fleet: big(), longest: 524_288, guarded: false };
     let groups = [("g_test".to_owned(), group)].into();
     Arc::new(Directory::new(Arc::new(groups), fleets, Arc::default()))
 }

@@ -24,7 +24,15 @@ pub(super) fn resolved(
 ) -> ResolvedFleet {
     streams.sort_by(|a, b| (&a.group_id, &a.stream_id).cmp(&(&b.group_id, &b.stream_id)));
     let uid = fleet.metadata.uid.clone().unwrap_or_default();
-    ResolvedFleet { namespace, name, uid, spec: fleet.spec.clone(), streams, refused: refused(turned) }
+    ResolvedFleet {
+        namespace,
+        name,
+        uid,
+        spec: fleet.spec.clone(),
+        token_keys: None,
+        streams,
+        refused: refused(turned),
+    }
 }
 
 pub(super) fn refused(turned: Turned) -> Vec<Refused> {

@@ -16,6 +16,7 @@ use sluice_crds::fleet::Refused;
 use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
+use sluice_wire::auth::{Auth, TokenKeys};
 
 use self::fleet::Turned;
 use self::group::Placing;
@@ -115,6 +116,9 @@ pub struct ResolvedFleet {
     pub uid: String,
     /// What it is declared as.
     pub spec: ProxyFleetSpec,
+    /// What producers' service account tokens are verified with; absent until it is filled in, and where no stream asks
+    /// for them.
+    pub token_keys: Option<TokenKeys>,
     /// The streams it serves, by groupId and streamId unique and in the order of these.
     pub streams: Vec<ResolvedStream>,
     /// Streams that name it and are not served, by namespace and reason, the first 64.
@@ -174,6 +178,10 @@ pub struct ResolvedStream {
     pub bytes_per_second: Option<u64>,
     /// Who may report.
     pub sources: Sources,
+    /// What producers have to show; tokens are not among it before they were read.
+    pub auth: Auth,
+    /// The Secret with their tokens, in the stream's namespace.
+    pub tokens_secret: Option<String>,
     /// Whether reports are refused.
     pub paused: bool,
 }

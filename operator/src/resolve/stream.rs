@@ -1,8 +1,10 @@
 //! One stream on one fleet: its ids, its sink, its topic, or why that fleet can't serve it.
 //! It looks at no other stream.
 
+use sluice_crds::auth::AuthType;
 use sluice_crds::sink::Sink;
 use sluice_crds::{DataStream, Kind, ProxyFleet, Size};
+use sluice_wire::auth::{Account, Auth};
 
 use super::permit::Permit;
 use super::{Place, Refusal, ResolvedStream};
@@ -51,6 +53,7 @@ pub(super) fn offer(
     }
     fits(&resolved, fleet)?;
     can_have_clients(&resolved, fleet)?;
+    can_have_accounts(&resolved, place)?;
     Ok(resolved)
 }
 
@@ -110,8 +113,43 @@ fn effective(stream: &DataStream, ids: &Ids, sink: &Sink) -> ResolvedStream {
         records_per_second: spec.limits.records_per_second.map(u64::from),
         bytes_per_second: spec.limits.bytes_per_second.map(Size::bytes),
         sources: spec.sources.clone().unwrap_or_default(),
+        auth: auth(stream, &ids.stream.namespace),
+        tokens_secret: tokens_secret(stream),
         paused: spec.paused,
     }
+}
+
+/// What producers have to show; tokens are read later.
+fn auth(stream: &DataStream, namespace: &str) -> Auth {
+    let Some(written) = &stream.spec.auth else { return Auth::None };
+    let account = |text: &String| {
+        let (space, name) = text.split_once('/').unwrap_or((namespace, text));
+        Account {
+            namespace: space.to_owned(),
+            name: Some(name).filter(|name| *name != "*").map(str::to_owned),
+        }
+    };
+    match written.kind {
+        AuthType::None => Auth::None,
+        AuthType::Token => Auth::Tokens(Vec::new()),
+        AuthType::ServiceAccount => {
+            Auth::ServiceAccounts(written.service_accounts.iter().map(account).collect())
+        }
+    }
+}
+
+fn tokens_secret(stream: &DataStream) -> Option<String> {
+    let auth = stream.spec.auth.as_ref().filter(|auth| auth.kind == AuthType::Token)?;
+    auth.tokens_secret.as_ref().map(|secret| secret.name.clone())
+}
+
+/// There are no service accounts on a person's own machine.
+fn can_have_accounts(stream: &ResolvedStream, place: Place<'_>) -> Result<(), Refusal> {
+    if !matches!((&stream.auth, place), (Auth::ServiceAccounts(_), Place::Host(_))) {
+        return Ok(());
+    }
+    let message = "there are no service accounts here, so nobody could report; use type Token or None";
+    Err(Refusal { field: "spec.auth.type", reason: Reason::NoServiceAccounts, message: message.to_owned() })
 }
 
 /// One longest report must fit the fleet's memory as it arrives, every byte of it percent-encoded.

@@ -4,6 +4,7 @@
 //! Every condition and reason is declared in [`reason`] and explained in `docs/conditions.md`.
 
 mod applied;
+mod auth;
 mod condition;
 mod event;
 mod fleet;
@@ -12,6 +13,7 @@ pub mod reason;
 mod sink;
 mod stream;
 
+pub use auth::{Proof, Trouble};
 pub use event::{Event, events};
 pub use fleet::fleet;
 pub use reason::{Row, Status, Tell, table};

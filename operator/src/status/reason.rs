@@ -173,6 +173,28 @@ reasons! {
 }
 
 reasons! {
+    /// Of a `DataStream`: whether its producers can prove who they are.
+    AuthReady {
+        /// They need not.
+        NotRequired: True, Never;
+        /// They can.
+        Ready: True, Never;
+        /// There is no Secret with tokens.
+        TokensMissing: False, Warning;
+        /// The Secret, or a token in it, can't be used.
+        TokensUnfit: False, Warning;
+        /// The operator may not read the Secret.
+        TokensForbidden: False, Warning;
+        /// What they are known by is being read, or some nodes don't have it yet.
+        Pending: False, Never;
+        /// No node of the fleet is ready.
+        NoNodes: Unknown, Never;
+        /// No fleet serves it.
+        NotAccepted: Unknown, Never;
+    }
+}
+
+reasons! {
     /// Of a `DataStream`: whether what is acknowledged outlives a broker.
     Durability {
         /// It does.
@@ -277,6 +299,7 @@ pub fn table() -> Vec<Row> {
         rows(stream, Accepted::all()),
         rows(stream, Programmed::ALL.iter().copied()),
         rows(stream, SinkReady::ALL.iter().copied()),
+        rows(stream, AuthReady::ALL.iter().copied()),
         rows(stream, Durability::ALL.iter().copied()),
         rows(stream, Ready::ALL.iter().copied()),
         rows(fleet, Available::ALL.iter().copied()),

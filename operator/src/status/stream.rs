@@ -6,8 +6,8 @@ use sluice_crds::{DataStream, DataStreamStatus};
 
 use super::condition::{self, Told};
 use super::nodes::Nodes;
-use super::reason::{Accepted, Durability, Programmed, Ready, Reason, SinkReady, Status};
-use super::{applied, sink};
+use super::reason::{Accepted, AuthReady, Durability, Programmed, Ready, Reason, SinkReady, Status};
+use super::{Proof, applied, auth, sink};
 use crate::observe::FleetView;
 use crate::resolve::{Decision, FleetKey};
 
@@ -46,16 +46,19 @@ pub struct Seen<'a> {
     pub url: Option<String>,
     /// Why its endpoint ConfigMap can't be written.
     pub endpoints: Option<&'a str>,
+    /// What it asks of its producers; absent: nothing.
+    pub proof: Option<&'a Proof>,
 }
 
 /// The status of `stream` by what was decided of it and what is seen. A status that says what it said before is
 /// equal to it.
 #[must_use]
 pub fn stream(stream: &DataStream, decision: &Decision, seen: Seen<'_>, now: &Time) -> DataStreamStatus {
-    let Seen { fleet, target, url, endpoints } = seen;
+    let Seen { fleet, target, url, endpoints, proof } = seen;
     let generation = stream.metadata.generation;
     let before = stream.status.as_ref();
     let mut told = vec![accepted(decision)];
+    let mut tokens = None;
     match &decision.fleet {
         None => told.extend(nowhere()),
         Some(key) => {
@@ -73,6 +76,8 @@ pub fn stream(stream: &DataStream, decision: &Decision, seen: Seen<'_>, now: &Ti
             };
             told.push(applied::programmed(&served, target));
             told.push(sink::ready(&served));
+            told.push(auth::ready(&served, proof));
+            tokens = auth::status(&served, proof, same.and_then(|before| before.auth.as_ref()), now);
             told.extend(sink::durability(&served));
         }
     }
@@ -86,6 +91,7 @@ pub fn stream(stream: &DataStream, decision: &Decision, seen: Seen<'_>, now: &Ti
         topic: decision.topic.clone(),
         fleet: decision.fleet.as_ref().map(name),
         url: url.filter(|_| decision.fleet.is_some()),
+        auth: tokens,
     }
 }
 
@@ -106,11 +112,12 @@ fn accepted(decision: &Decision) -> Told {
 }
 
 /// The conditions of a stream that no fleet serves.
-fn nowhere() -> [Told; 3] {
+fn nowhere() -> [Told; 4] {
     let message = "no fleet serves it; Accepted says why";
     [
         Told::new(Programmed::NotAccepted, message),
         Told::new(SinkReady::NotAccepted, message),
+        Told::new(AuthReady::NotAccepted, message),
         Told::new(Durability::NotAccepted, message),
     ]
 }

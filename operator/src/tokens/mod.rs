@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use kube::Client;
 use sluice_identity::Verifier;
+use sluice_wire::auth::TokenKeys;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +42,22 @@ impl Tokens {
     #[must_use]
     pub fn verifier(&self) -> Option<Arc<Verifier>> {
         self.verifiers.borrow().clone()
+    }
+
+    /// The keys as a fleet's configuration has them; none while no keys were fetched.
+    #[must_use]
+    pub fn keys(&self) -> Option<TokenKeys> {
+        let verifier = self.verifier()?;
+        let (issuer, keys) = verifier.parts();
+        Some(TokenKeys { issuer: issuer.cloned(), jwks: keys.to_jwks() })
+    }
+
+    /// Ends when what verifies is another.
+    ///
+    /// # Errors
+    /// It will not be another any more.
+    pub async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
+        self.verifiers.changed().await
     }
 
     /// A token has a key that is not known: the API server may have a new one.

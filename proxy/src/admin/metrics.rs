@@ -250,6 +250,12 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
             refused.push(value([vec![label("reason", reason)], ids(stream)].concat(), count));
         }
     }
+    let mut denied = Vec::new();
+    for stream in &streams {
+        for (reason, count) in stream.counters.denials() {
+            denied.push(value([vec![label("reason", reason)], ids(stream)].concat(), count));
+        }
+    }
     let ready = streams.iter().map(|s| value(ids(s), u64::from(s.outlet.longest_record().is_some())));
     let records = |name, help, count: fn(&Tally) -> u64| {
         let of = |s: &&Arc<Stream>| value(ids(s), count(&s.counters.tally()));
@@ -274,6 +280,11 @@ fn of_streams(node: &Node) -> Vec<MetricFamily> {
             "sluice_sources_refused_total",
             "Reports not taken from their client, by the reason.",
             refused,
+        ),
+        counter(
+            "sluice_credentials_refused_total",
+            "Reports whose sender did not prove who it is, by the reason.",
+            denied,
         ),
         records("sluice_records_admitted_total", "Records handed to the sink.", |t| t.admitted),
         records("sluice_records_delivered_total", "Records stored.", |t| t.delivered),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use sluice_identity::{Accounts, Denied};
 use tokio::sync::oneshot;
 
 use super::sender::Sender;
@@ -26,6 +27,9 @@ pub(super) enum Refusal {
     /// The stream takes nothing from whoever sent it.
     #[error(transparent)]
     Source(#[from] SourceRefused),
+    /// Whoever sent it does not show what the stream wants to be shown.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The stream takes nothing for now.
     #[error("the stream is paused")]
     Paused,
@@ -97,9 +101,10 @@ impl Pending {
 /// Whether the stream takes reports of this sender now.
 ///
 /// # Errors
-/// [`Refusal::Source`], [`Refusal::Paused`], [`Refusal::NoTopic`].
-pub(super) fn open(stream: &Stream, sender: &Sender<'_>) -> Result<(), Refusal> {
+/// [`Refusal::Source`], [`Refusal::Denied`], [`Refusal::Paused`], [`Refusal::NoTopic`].
+pub(super) fn open(stream: &Stream, sender: &Sender<'_>, accounts: Option<&Accounts>) -> Result<(), Refusal> {
     sender.may_report(stream)?;
+    sender.prove(stream, accounts)?;
     if stream.spec.paused {
         return Err(Refusal::Paused);
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri};
 use hyper::body::Body;
+use sluice_identity::Denied;
 use sluice_wire::code::Code;
 use sluice_wire::document::{Output, Split};
 
@@ -139,6 +140,7 @@ impl<'a> Report<'a> {
         // The form may have taken its time: the stream is that of the configuration in effect now.
         let catalog = self.intake.catalog.load_full().unwrap_or(catalog);
         let stream = self.find(&fields, &catalog)?;
+        deliver::open(&stream, sender, catalog.accounts.as_deref()).map_err(|refusal| refused(&refusal))?;
         let mut pending = self.hand_over(&stream, &fields, charge, sender, &head.headers)?;
         drop((query, form, catalog));
         self.span.holds(pending.records);
@@ -204,7 +206,6 @@ impl<'a> Report<'a> {
         sender: &Sender<'_>,
         headers: &HeaderMap,
     ) -> Result<Pending, Answer> {
-        deliver::open(stream, sender).map_err(|refusal| refused(&refusal))?;
         let body = fields.get(Field::Body).ok_or(Answer::new(Code::BodyMissing))?;
         if is_blank(body) {
             return Err(Answer::new(Code::BodyBlank));
@@ -330,6 +331,8 @@ fn callback_of(form: &Form) -> Result<Option<String>, Answer> {
 fn refused(refusal: &Refusal) -> Answer {
     let code = match refusal {
         Refusal::Source(_) => Code::Source,
+        Refusal::Denied(Denied::NoKeys) => Code::NotReady,
+        Refusal::Denied(_) => Code::Source,
         Refusal::NoTopic(_) => Code::NoTopic,
         Refusal::TooLong(_) | Refusal::Headers => Code::TooLong,
         Refusal::NoRoom(_) => return Answer::new(Code::Busy),

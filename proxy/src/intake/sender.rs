@@ -1,10 +1,13 @@
 //! Who sent a request: the peer of its connection or, where that is a proxy that the fleet trusts, the client that it
-//! forwards for. Pure but for the look at the catalog.
+//! forwards for; and what it shows of itself. Pure but for the look at the catalog and the clock.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use sluice_identity::{Accounts, Credential, Denied};
 use sluice_wire::access::Cidr;
 
 use super::connection::Peer;
@@ -23,12 +26,13 @@ pub(super) struct Sender<'a> {
     pub(super) client: Cow<'a, str>,
     /// The producer's address; `None` where a trusted proxy does not say it.
     address: Option<IpAddr>,
+    headers: &'a HeaderMap,
 }
 
 impl<'a> Sender<'a> {
     /// Who sent a request with these headers.
-    pub(super) fn of(peer: &'a Peer, headers: &HeaderMap, catalog: &Current) -> Self {
-        let own = Self { peer, client: Cow::Borrowed(&peer.client), address: Some(peer.address) };
+    pub(super) fn of(peer: &'a Peer, headers: &'a HeaderMap, catalog: &Current) -> Self {
+        let own = Self { peer, client: Cow::Borrowed(&peer.client), address: Some(peer.address), headers };
         if !headers.contains_key(FORWARDED_FOR) {
             return own;
         }
@@ -51,6 +55,27 @@ impl<'a> Sender<'a> {
             Refusal::Source(refused)
         })
     }
+
+    /// Whether it shows what the stream wants to be shown; who does not is counted.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`].
+    pub(super) fn prove(&self, stream: &Stream, accounts: Option<&Accounts>) -> Result<(), Refusal> {
+        if stream.guard.is_open() {
+            return Ok(());
+        }
+        let values = self.headers.get_all(AUTHORIZATION).into_iter().map(HeaderValue::as_bytes);
+        let account = |token: &str| accounts.ok_or(Denied::NoKeys)?.of(token, now());
+        stream.guard.check(&Credential::read(values), account).map_err(|denied| {
+            stream.counters.denied(denied);
+            Refusal::Denied(denied)
+        })
+    }
+}
+
+/// Seconds since 1970; 0 on a clock set before.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The rightmost address that is none of the trusted proxies' own: what stands left of it, anyone can have written.

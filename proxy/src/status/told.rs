@@ -47,7 +47,8 @@ fn digest_of_stream(stream: &Stream) -> u64 {
     let Health { trouble, replicas, min_insync_replicas, notice } = stream.outlet.health();
     let trouble = [trouble, notice].map(|trouble| trouble.map(|trouble| (trouble.reason, trouble.message)));
     let spec = &stream.spec;
-    digest(&((&spec.group_id, &spec.stream_id), trouble, replicas, min_insync_replicas, spec.paused))
+    let ids = (&spec.group_id, &spec.stream_id);
+    digest(&(ids, trouble, replicas, min_insync_replicas, spec.paused, &stream.mark))
 }
 
 fn digest(value: &impl Hash) -> u64 {

@@ -113,6 +113,9 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
 
 /// A [`Resource`] as kubectl takes it.
 fn manifest((kind, name, spec): (&str, &str, &str)) -> String {
+    if kind.contains("kind: Secret") {
+        return format!("---\n{{{kind}, metadata: {{name: {name}}}, {spec}}}\n");
+    }
     format!("---\n{{{kind}, metadata: {{name: {name}}}, spec: {{{spec}}}}}\n")
 }
 
@@ -269,6 +272,19 @@ impl Drop for Reinstall<'_> {
         let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
         let _ = std::panic::catch_unwind(install);
     }
+}
+
+#[test]
+fn a_stream_tells_whether_producers_can_prove_who_they_are() {
+    shared(stages::PRODUCERS);
+}
+
+#[test]
+fn a_secret_that_the_operator_may_not_read_is_told() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let _restore = Reinstall(&cluster);
+    play(&cluster, stages::FORBIDDEN);
 }
 
 #[test]

@@ -42,6 +42,8 @@ mod operator;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod producers;
+#[cfg(test)]
 mod pushed;
 #[cfg(test)]
 mod quickstart;

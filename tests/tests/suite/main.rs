@@ -5,11 +5,13 @@
 
 #[cfg(test)]
 mod answers;
+mod attacks;
 #[cfg(test)]
 mod chart;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod credentials;
 mod curl;
 #[cfg(test)]
 mod delivery;

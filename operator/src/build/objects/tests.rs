@@ -24,6 +24,7 @@ fn with(fields: &Value) -> ResolvedFleet {
         name: "default".to_owned(),
         uid: "0f1e".to_owned(),
         spec: serde_json::from_value(spec).unwrap(),
+        token_keys: None,
         streams: Vec::new(),
         refused: Vec::new(),
     }

@@ -8,10 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
-use sluice_identity::{PodIdentity, Refused};
+use sluice_identity::{Known, PodIdentity, Refused};
 
 use super::callers::{Callers, Stranger};
-use super::known::Known;
 use crate::caller::{Caller, Trust};
 use crate::telemetry::Metrics;
 use crate::tokens::{AUDIENCE, Tokens};
@@ -20,7 +19,7 @@ use crate::tokens::{AUDIENCE, Tokens};
 #[derive(Debug)]
 pub struct Bearers {
     tokens: Tokens,
-    known: Mutex<Known>,
+    known: Mutex<Known<PodIdentity>>,
     metrics: Metrics,
     /// Seconds since 1970.
     now: fn() -> u64,
@@ -47,7 +46,7 @@ impl Bearers {
             }
             Unknown::Refused(refused)
         })?;
-        Ok(known().note(&verifier, digest, verified))
+        Ok(known().note(&verifier, digest, verified.pod, verified.until))
     }
 }
 

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `connection` | one connection, its timeouts, and how it ends |
 //! | `callers` | who sends a listener's requests |
-//! | `bearer`, `known` | callers by their tokens, each verified once |
+//! | `bearer` | callers by their tokens, each verified once |
 //! | `tls` | the same over TLS |
 //! | `question` | what a request asks for, and what is wrong with it |
 //! | `routes` | which answer a request gets |
@@ -20,7 +20,6 @@ mod bearer;
 mod callers;
 mod connection;
 mod edition;
-mod known;
 mod login;
 mod prepared;
 mod question;

@@ -106,7 +106,7 @@ fn a_group_is_where_its_streams_were_told() {
     let group = directory.group("shop").unwrap();
     assert_eq!(
         group,
-        &Group { fleet: key("new"), longest: 105 << 10 },
+        &Group { fleet: key("new"), longest: 105 << 10, guarded: false },
         "the oldest says where, all how long"
     );
     assert_eq!(directory.group("refused"), None);

@@ -21,6 +21,9 @@ pub(super) fn plan(round: &mut Round<'_>, memory: &mut Memory, plan: &mut Plan) 
     let mut full = Vec::new();
     for resolved in &round.resolution.fleets {
         let key = resolved.key();
+        if round.proofs.waiting.contains(&key) {
+            continue;
+        }
         let paused = round.is_paused(&key);
         if let Some(due) = memory.publish.get(&key).filter(|due| !paused && **due > round.now) {
             plan.again = Some(plan.again.map_or(*due, |again| again.min(*due)));

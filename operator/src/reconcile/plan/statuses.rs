@@ -17,7 +17,8 @@ pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
         let name = decision.stream.key();
         let fault = memory.faults_of(&Subject::Stream(name.clone())).next();
         let endpoints = fault.map(|fault| fault.message.as_str());
-        let seen = Seen { fleet: serving, target, url, endpoints };
+        let proof = round.proofs.of.get(&decision.stream);
+        let seen = Seen { fleet: serving, target, url, endpoints, proof };
         let told = status::stream(stream, decision, seen, &round.time);
         count(&mut plan.census, "DataStream", &told.conditions);
         let before = stream.status.clone().unwrap_or_default();

@@ -2,12 +2,13 @@
 //! `success: false`, as InLong's own manager does; what never reached that has a status of its own.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use sluice_identity::Denied;
 use sluice_wire::heartbeat::Heard;
 
 use super::Configuration;
@@ -37,6 +38,9 @@ pub(super) enum Refusal {
     /// Only a node may ask that.
     #[error("this is answered on port 8443, to a pod's token")]
     NoToken,
+    /// It shows nothing that a stream of the group asks for.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The body is not there.
     #[error(transparent)]
     Body(#[from] Unread),
@@ -56,7 +60,9 @@ impl Refusal {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoToken => StatusCode::FORBIDDEN,
+            Self::NoToken | Self::Denied(Denied::Account) => StatusCode::FORBIDDEN,
+            Self::Denied(Denied::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Denied(_) => StatusCode::UNAUTHORIZED,
             Self::Body(unread) => unread.status(),
             Self::NotYet => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -71,6 +77,7 @@ impl Refusal {
             Self::NoPath => "no_path",
             Self::Method => "method",
             Self::NoToken => "no_token",
+            Self::Denied(_) => "denied",
             Self::Body(Unread::TooLong(_)) => "too_long",
             Self::Body(Unread::TooSlow) => "too_slow",
             Self::NotYet => "not_yet",
@@ -83,7 +90,13 @@ impl Refusal {
         let mut answer = response(self.status(), body.to_string());
         match self {
             Self::Method => drop(answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))),
-            Self::NotYet => drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::Denied(Denied::NoKeys) | Self::NotYet => {
+                drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")))
+            }
+            Self::Denied(_) if answer.status() == StatusCode::UNAUTHORIZED => {
+                let asks = HeaderValue::from_static("Bearer realm=\"sluice\"");
+                answer.headers_mut().insert(WWW_AUTHENTICATE, asks);
+            }
             _ => {}
         }
         answer

@@ -1,12 +1,14 @@
 //! InLong's discovery and heartbeats, as its SDKs and data proxies speak them: which answer a request gets.
-//! Who asks decides what is answered: lists are anybody's, heartbeats and configuration a node's own.
+//! Who asks decides what is answered: lists are theirs who may report, heartbeats and configuration a node's own.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `question` | what a request asks for, and what is wrong with it |
+//! | `doors` | who is told which nodes to report to |
 //! | `answer` | answers as responses |
 
 mod answer;
+mod doors;
 mod question;
 
 use std::fmt;
@@ -27,6 +29,7 @@ use crate::hex;
 use crate::resolve::FleetKey;
 use crate::telemetry::Metrics;
 use answer::{Answer, Refusal};
+use doors::Doors;
 use question::{ConfigRequest, Place};
 
 /// How every path of the contract begins.
@@ -64,20 +67,22 @@ pub trait Configurations: fmt::Debug + Send + Sync {
 pub struct Manager {
     registry: Registry,
     configurations: Option<Arc<dyn Configurations>>,
+    doors: Doors,
     metrics: Metrics,
 }
 
 impl Manager {
     /// Answers from `registry`.
     #[must_use]
-    pub const fn new(registry: Registry, metrics: Metrics) -> Self {
-        Self { registry, configurations: None, metrics }
+    pub fn new(registry: Registry, metrics: Metrics) -> Self {
+        Self { registry, configurations: None, doors: Doors::new(None), metrics }
     }
 
     /// Answers also which configuration a node's fleet has.
     #[must_use]
     pub fn with_configurations(self, configurations: Arc<dyn Configurations>) -> Self {
-        Self { configurations: Some(configurations), ..self }
+        let doors = Doors::new(Some(Arc::clone(&configurations)));
+        Self { configurations: Some(configurations), doors, ..self }
     }
 
     /// Answers a request to a path that begins with [`BASE`].
@@ -91,14 +96,8 @@ impl Manager {
         let answered = match place {
             None => Err(Refusal::NoPath),
             Some(_) if request.method() != Method::POST => Err(Refusal::Method),
-            Some(Place::Group(group)) => {
-                let asked = client(request, caller).await;
-                asked.and_then(|ip| listed(self.registry.of_group(&group, ip)))
-            }
-            Some(Place::Cluster(name)) => {
-                let asked = client(request, caller).await;
-                asked.and_then(|ip| listed(self.registry.of_cluster(&name, ip)))
-            }
+            Some(Place::Group(group)) => self.of_group(&group, request, caller).await,
+            Some(Place::Cluster(name)) => self.of_cluster(&name, request, caller).await,
             Some(Place::Heartbeat) => self.hear(request, caller).await,
             Some(Place::Config) => self.config(request, caller).await,
         };
@@ -108,6 +107,28 @@ impl Manager {
         };
         self.metrics.discovered(route, told);
         answered.unwrap_or_else(|refusal| refusal.answer())
+    }
+
+    async fn of_group<B>(&self, group: &str, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if let Some(fleet) = self.registry.guarded_group(group) {
+            self.doors.admit(&fleet, Some(group), request.headers())?;
+        }
+        listed(self.registry.of_group(group, client(request, caller).await?))
+    }
+
+    async fn of_cluster<B>(&self, name: &str, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if let Some(fleet) = self.registry.guarded_cluster(name) {
+            self.doors.admit(&fleet, None, request.headers())?;
+        }
+        listed(self.registry.of_cluster(name, client(request, caller).await?))
     }
 
     async fn hear<B>(&self, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>

@@ -25,7 +25,7 @@ fn a_status_tells_what_is_in_effect() {
     assert_eq!(status.url.as_deref(), Some("http://default.sluice-system.svc:46802"));
     assert_eq!(status.observed_generation, Some(GENERATION));
     let types: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
-    assert_eq!(types, ["Accepted", "Programmed", "SinkReady", "Durability", "Ready"]);
+    assert_eq!(types, ["Accepted", "Programmed", "SinkReady", "AuthReady", "Durability", "Ready"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod change;
 mod documented;
 mod scenarios;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,6 +148,22 @@ fn on(view: &FleetView) -> Seen<'_> {
 fn tell(stream: &DataStream, decision: &Decision, view: &FleetView) -> DataStreamStatus {
     let url = Some("http://default.sluice-system.svc:46802".to_owned());
     super::stream(stream, decision, Seen { url, ..on(view) }, &at(0))
+}
+
+/// The same for a stream that asks its producers for something.
+fn tell_guarded(stream: &DataStream, view: &FleetView, proof: &Proof) -> DataStreamStatus {
+    super::stream(stream, &served(), Seen { proof: Some(proof), ..on(view) }, &at(0))
+}
+
+/// What a stream asks for whose Secret `producers` has these tokens.
+fn proof(tokens: &[(&str, Option<u64>)], trouble: Trouble) -> Proof {
+    let tokens = tokens.iter().map(|(id, since)| ((*id).to_owned(), *since)).collect();
+    Proof { mark: "new".to_owned(), tokens, secret: Some("producers".to_owned()), trouble }
+}
+
+/// A node that has what is asked for under this mark.
+fn holds(mark: &str) -> NodeStatus {
+    says(|status| status.streams[0].auth = Some(mark.to_owned()))
 }
 
 fn tell_fleet(fleet: &ProxyFleet, view: &FleetView) -> ProxyFleetStatus {

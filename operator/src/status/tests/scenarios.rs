@@ -12,11 +12,21 @@ pub(super) struct Scenario {
 }
 
 pub(super) fn all() -> Vec<Scenario> {
-    [accepted(), programmed(), sink_ready(), durability(), ready(), available(), progressing(), degraded()]
-        .concat()
-        .into_iter()
-        .map(|(kind, reason, condition)| Scenario { kind, reason, condition })
-        .collect()
+    [
+        accepted(),
+        programmed(),
+        sink_ready(),
+        auth_ready(),
+        durability(),
+        ready(),
+        available(),
+        progressing(),
+        degraded(),
+    ]
+    .concat()
+    .into_iter()
+    .map(|(kind, reason, condition)| Scenario { kind, reason, condition })
+    .collect()
 }
 
 type Told = (Kind, &'static str, Condition);
@@ -110,6 +120,30 @@ fn sink_ready() -> Vec<Told> {
         is("NotReported", &seen([good(), says(|status| status.streams.clear())])),
         is("NoNodes", &FleetView::default()),
         stream_is("SinkReady", "NotAccepted", &nowhere, &FleetView::default()),
+    ]
+}
+
+fn auth_ready() -> Vec<Told> {
+    let of_proof = |reason, proof: &Proof, view: &FleetView| {
+        let status = tell_guarded(&orders(), view, proof);
+        (Kind::DataStream, reason, of(&status.conditions, "AuthReady").clone())
+    };
+    let is =
+        |reason, trouble: Trouble| of_proof(reason, &proof(&[("a", None)], trouble), &seen([holds("new")]));
+    let nowhere = resolved(&[], &[orders()]).streams.remove(0);
+    let two = || proof(&[("a", None), ("b", None)], Trouble::None);
+    vec![
+        stream_is("AuthReady", "NotRequired", &served(), &seen([good()])),
+        of_proof("Ready", &two(), &seen([holds("new"), holds("new")])),
+        is("TokensMissing", Trouble::Missing),
+        is("TokensUnfit", Trouble::Unfit("its type is \"Opaque\"; make it one of type sluice.dev/tokens".to_owned())),
+        is(
+            "TokensForbidden",
+            Trouble::Forbidden("secrets \"producers\" is forbidden: User \"system:serviceaccount:sluice-system:sluice-operator\" cannot get resource \"secrets\"".to_owned()),
+        ),
+        of_proof("Pending", &two(), &seen([holds("new"), holds("old")])),
+        of_proof("NoNodes", &two(), &FleetView::default()),
+        stream_is("AuthReady", "NotAccepted", &nowhere, &FleetView::default()),
     ]
 }
 

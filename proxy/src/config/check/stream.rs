@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use sluice_wire::access::{MAX_CIDRS, MAX_CLIENT_NAME, MAX_CLIENT_NAMES, Sources};
+use sluice_wire::auth::{Auth, MAX_ACCOUNTS, MAX_TOKENS};
 use sluice_wire::bounds::{
     MAX_BYTES_PER_SECOND, MAX_HEADER_NAME, MAX_PARAMETER, MAX_POINTER, MAX_RECORDS_PER_SECOND,
     MIN_BYTES_PER_SECOND, is_header_name, is_key_parameter, is_pointer, is_reserved_header, is_secret_header,
@@ -30,6 +31,7 @@ pub(super) fn check(place: &str, stream: &Stream, document: &Document) -> Result
     stream.key.as_ref().map_or(Ok(()), |key| check_key(place, key))?;
     check_headers(place, &stream.headers)?;
     check_sources(place, &stream.sources)?;
+    check_auth(place, &stream.auth)?;
     check_limits(place, stream, document.overload.max_inflight_bytes)
 }
 
@@ -116,6 +118,19 @@ fn check_sources(place: &str, sources: &Sources) -> Result<(), Problem> {
         let place = format!("{place}.sources.clientNames[{index}]");
         wrong(place, format!("must have 1 to {MAX_CLIENT_NAME} characters"))
     })
+}
+
+fn check_auth(place: &str, auth: &Auth) -> Result<(), Problem> {
+    let (name, length, most) = match auth {
+        Auth::None => return Ok(()),
+        Auth::Tokens(tokens) => ("tokens", tokens.len(), MAX_TOKENS),
+        Auth::ServiceAccounts(accounts) => ("serviceAccounts", accounts.len(), MAX_ACCOUNTS),
+    };
+    if length <= most {
+        Ok(())
+    } else {
+        wrong(format!("{place}.auth.{name}"), format!("must be at most {most}"))
+    }
 }
 
 fn check_limits(place: &str, stream: &Stream, budget: u64) -> Result<(), Problem> {

@@ -26,6 +26,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
 use hyper::body::Body;
+use sluice_identity::Accounts;
 use sluice_wire::code::Code;
 use uuid::Uuid;
 
@@ -133,13 +134,13 @@ impl Call<'_> {
         let content = Content::of(&head.headers)?;
         let query = Form::decode(head.uri.query().unwrap_or_default().as_bytes().to_vec())?;
         let event_time = event_time(&query)?;
-        let stream = self.find(&group_id, &stream_id)?;
-        deliver::open(&stream, sender)?;
+        let (stream, accounts) = self.find(&group_id, &stream_id)?;
+        deliver::open(&stream, sender, accounts.as_deref())?;
         let mut charge = self.intake.budget.open();
         let bytes = self.read(body, content, &stream, &mut charge).await?;
         // The body may have taken its time: the stream is that of the configuration in effect now.
-        let stream = self.find(&group_id, &stream_id)?;
-        deliver::open(&stream, sender)?;
+        let (stream, accounts) = self.find(&group_id, &stream_id)?;
+        deliver::open(&stream, sender, accounts.as_deref())?;
         if bytes.len() as u64 > stream.spec.max_body_bytes {
             return Err(Problem::Read(ReadError::TooLong { limit: limit_of(&stream) }));
         }
@@ -163,12 +164,17 @@ impl Call<'_> {
         answer::outcome(pending).await
     }
 
-    fn find(&mut self, group_id: &str, stream_id: &str) -> Result<Arc<Stream>, Problem> {
+    /// The stream, and who producers are by their service accounts.
+    fn find(
+        &mut self,
+        group_id: &str,
+        stream_id: &str,
+    ) -> Result<(Arc<Stream>, Option<Arc<Accounts>>), Problem> {
         let catalog = self.intake.catalog.load();
         let catalog = catalog.as_ref().ok_or(Problem::NotConfigured)?;
         let stream = catalog.find(group_id, stream_id).ok_or(Problem::NoStream)?;
         self.stream = Some(Arc::clone(stream));
-        Ok(Arc::clone(stream))
+        Ok((Arc::clone(stream), catalog.accounts.clone()))
     }
 
     /// The body as it was before it was compressed, at most as long as the stream takes.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use sluice_identity::Denied;
 use sluice_wire::code::Code;
 
 use super::content::ContentError;
@@ -192,6 +193,9 @@ impl Problem {
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sluice\""));
+        }
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -234,6 +238,13 @@ fn of_refusal(refusal: &Refusal) -> Kind {
     use StatusCode as S;
     match refusal {
         Refusal::Source(_) => ("source", S::FORBIDDEN, Code::Source, "Not taken from this client"),
+        Refusal::Denied(Denied::NoKeys) => {
+            ("no-keys", S::SERVICE_UNAVAILABLE, Code::NotReady, "Tokens can't be verified yet")
+        }
+        Refusal::Denied(Denied::Account) => {
+            ("forbidden", S::FORBIDDEN, Code::Source, "Not taken from this service account")
+        }
+        Refusal::Denied(_) => ("credential", S::UNAUTHORIZED, Code::Source, "No good credential"),
         Refusal::Paused => ("paused", S::SERVICE_UNAVAILABLE, Code::Busy, "The stream is paused"),
         Refusal::NoTopic(_) => {
             ("no-topic", S::SERVICE_UNAVAILABLE, Code::NoTopic, "The stream's topic is not ready")

@@ -55,7 +55,7 @@ fn directory(nodes: usize) -> Directory {
     for first in (0..nodes).step_by(PER_FLEET) {
         let name = fleet_of(first);
         let key = (fleet::NAMESPACE.to_owned(), name.clone());
-        groups.insert(name, Group { fleet: key.clone(), longest: 65_536 });
+        groups.insert(name, Group { fleet: key.clone(), longest: 65_536, guarded: false });
         let node = |number: usize| Node {
             uid: nodes::uid(number).into(),
             name: format!("node-{number}").into(),
@@ -65,7 +65,8 @@ fn directory(nodes: usize) -> Directory {
             machine: Some(format!("machine-{}", number % 1_000).into()),
         };
         let of_fleet = (first..nodes.min(first + PER_FLEET)).map(node).collect();
-        let fleet = Fleet { port: 46_802, same_machine: false, longest: 65_536, nodes: of_fleet };
+        let fleet =
+            Fleet { port: 46_802, same_machine: false, longest: 65_536, guarded: false, nodes: of_fleet };
         fleets.insert(key, Arc::new(fleet));
     }
     Directory::new(Arc::new(groups), fleets, Arc::default())

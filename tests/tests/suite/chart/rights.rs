@@ -46,13 +46,24 @@ fn no_rule_has_a_wildcard_or_grants_more_than_it_has() {
 }
 
 #[test]
-fn no_secret_of_users_and_no_pod_s_inside_is_within_reach() {
-    let objects = template(&[]).unwrap();
-    for rule in rules(&objects) {
-        for resource in texts(&rule["resources"]) {
-            let own = texts(&rule["resourceNames"]) == ["sluice-operator-ca", "sluice-operator-tls"];
-            assert!(!resource.starts_with("secrets") || own || texts(&rule["verbs"]) == ["create"], "{rule}");
-            assert!(!resource.starts_with("pods/"), "{rule}");
+fn no_pod_s_inside_and_of_users_secrets_only_those_with_tokens_are_within_reach() {
+    for (value, readable) in [("true", 1), ("false", 0)] {
+        let objects = template(&["--set", &format!("rbac.tokensSecrets={value}")]).unwrap();
+        let mut others = 0;
+        for rule in rules(&objects) {
+            for resource in texts(&rule["resources"]) {
+                let own = texts(&rule["resourceNames"]) == ["sluice-operator-ca", "sluice-operator-tls"];
+                let made = texts(&rule["verbs"]) == ["create"];
+                others += usize::from(resource.starts_with("secrets") && !own && !made);
+                assert!(!resource.starts_with("pods/"), "{rule}");
+            }
+        }
+        assert_eq!(others, readable, "{value}");
+        let names: Vec<_> =
+            objects.iter().filter(|object| object["metadata"]["name"] == "sluice-operator-tokens").collect();
+        assert_eq!(names.len(), 2 * readable, "a role and its binding");
+        for role in names.iter().filter(|object| object["kind"] == "ClusterRole") {
+            assert_eq!(texts(&role["rules"][0]["verbs"]), ["get"], "none can be listed");
         }
     }
 }

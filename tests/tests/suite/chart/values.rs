@@ -51,6 +51,7 @@ const OTHERS: &[(&str, &str, &[&str])] = &[
     ("serviceMonitor.labels", r#"{"a":"b"}"#, &["--set", MONITORS]),
     ("serviceMonitor.interval", r#""5s""#, &["--set", MONITORS]),
     ("rbac.create", "false", &[]),
+    ("rbac.tokensSecrets", "false", &[]),
     ("serviceAccount.create", "false", &[]),
     ("serviceAccount.name", r#""x""#, &[]),
     ("serviceAccount.annotations", r#"{"a":"b"}"#, &[]),

@@ -13,8 +13,10 @@ use sluice_tests::native::{kind, post, target};
 use sluice_tests::process::Signal;
 use sluice_tests::proxy::{Builder, Proxy};
 use sluice_tests::relay::Fault;
+use sluice_tests::service_account::{Signer, claims};
 use sluice_tests::wait;
-use sluice_wire::access::Sources;
+use sluice_wire::access::{Listeners, Sources};
+use sluice_wire::auth::Auth;
 use sluice_wire::document::{Document, KeySource, SinkKind, Stream};
 
 use super::text;
@@ -40,6 +42,8 @@ pub(super) fn node() -> Proxy {
         Stream { max_body_bytes: 1_000, ..on("short", &plain) },
         Stream { paused: true, ..on("paused", &plain) },
         Stream { sources: nobody, ..on("closed", &plain) },
+        Stream { auth: Auth::Tokens(Vec::new()), ..on("tokens", &plain) },
+        Stream { auth: Auth::ServiceAccounts(Vec::new()), ..on("accounts", &plain) },
         Stream { records_per_second: Some(1), ..on("quota", &plain) },
         on("missing", &kafka::unique_name("missing")),
         on("small", &small),
@@ -47,7 +51,9 @@ pub(super) fn node() -> Proxy {
         Stream { key: Some(KeySource::FromJson("/key".into())), ..on("mixed", &mixed) },
     ];
     let ready = streams.len() - 1;
-    let proxy = Builder::new().start_unready(Some(&on_kafka(&kafka_address(), streams)));
+    let mut document = on_kafka(&kafka_address(), streams);
+    document.listeners.token_keys = Some(Signer::new().keys());
+    let proxy = Builder::new().start_unready(Some(&document));
     proxy.wait_for("every topic that is there", |status| {
         status.streams.iter().filter(|stream| stream.ready).count() == ready
     });
@@ -78,6 +84,9 @@ pub(super) fn by_request(node: &Proxy) -> Vec<Row<'_>> {
     row("no gzip", 400, "malformed", headed("Content-Encoding: gzip\r\n"));
     row("no zstd", 400, "malformed", headed("Content-Encoding: zstd\r\n"));
     row("no HTTP", 400, "", b"what\r\n\r\n".to_vec());
+    row("no credential", 401, "credential", text("tokens", "x"));
+    row("a wrong token", 401, "credential", bearer("tokens", "wrong"));
+    row("no service account's token", 401, "credential", bearer("accounts", "wrong"));
     row("a stream that is not for this client", 403, "source", text("closed", "x"));
     row("another path", 404, "not-found", post("/v1/groups/g", "text/plain", "", b"x"));
     row("no such stream", 404, "no-stream", text("none", "x"));
@@ -118,6 +127,8 @@ pub(super) fn by_state(node: &Proxy) -> Vec<Row<'_>> {
         ("broken off", 400, "malformed", Box::new(|| broken_off(node))),
         ("too slow", 408, "too-slow", Box::new(|| too_slow(node))),
         ("over the quota", 429, "quota", Box::new(|| over_quota(node))),
+        ("another service account", 403, "forbidden", Box::new(another_account)),
+        ("no keys for tokens", 503, "no-keys", Box::new(without_keys)),
         ("paused", 503, "paused", Box::new(|| node.exchange(&text("paused", "x")))),
         ("no topic", 503, "no-topic", Box::new(|| node.exchange(&text("missing", "x")))),
         ("a connection too many", 503, "busy", Box::new(a_connection_too_many)),
@@ -173,6 +184,26 @@ fn on_files(change: impl FnOnce(&mut Document)) -> (tempfile::TempDir, Builder, 
     let mut document = document(sinks, vec![stream("g", "s", "local", "unused")]);
     change(&mut document);
     (directory, Builder::new(), document)
+}
+
+/// A request with a token.
+fn bearer(stream: &str, token: &str) -> Vec<u8> {
+    post(&target("g", stream), "text/plain", &format!("Authorization: Bearer {token}\r\n"), b"x")
+}
+
+fn another_account() -> Answer {
+    let signer = Signer::new();
+    let (_directory, builder, document) = on_files(|document| {
+        document.listeners = Listeners { token_keys: Some(signer.keys()), ..Listeners::default() };
+        document.streams[0].auth = Auth::ServiceAccounts(Vec::new());
+    });
+    builder.start(&document).exchange(&bearer("s", &signer.token(&claims("shop", "orders"))))
+}
+
+fn without_keys() -> Answer {
+    let (_directory, builder, document) =
+        on_files(|document| document.streams[0].auth = Auth::ServiceAccounts(Vec::new()));
+    builder.start(&document).exchange(&bearer("s", "a.b.c"))
 }
 
 fn a_connection_too_many() -> Answer {

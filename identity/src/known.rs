@@ -1,68 +1,65 @@
-//! Tokens that were verified before, so that a poll costs no signature check each time.
+//! Tokens that were verified before, so that a request costs no signature check each time.
 //! It holds digests, never tokens, and forgets all of them when the keys are others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use sluice_identity::{PodIdentity, Verified, Verifier};
+use crate::Verifier;
 
 /// SHA-256 of a token.
-pub(super) type Digest = [u8; 32];
+pub type TokenDigest = [u8; 32];
 
 /// How many are remembered: those of the younger half, and as many before them.
 const HALF: usize = 10_000;
 
-/// A pod, and until when its token holds, in seconds since 1970.
-type Entry = (Arc<PodIdentity>, u64);
+/// Who somebody is, and until when the token holds, in seconds since 1970.
+type Entry<I> = (Arc<I>, u64);
 
-/// What is remembered of tokens. Who was seen lately stays: when the young are as many as there may be, the old are
-/// forgotten and the young become the old.
-#[derive(Debug, Default)]
-pub(super) struct Known {
+/// Who tokens are of, as is remembered. Who was seen lately stays: when the young are as many as there may be, the old
+/// are forgotten and the young become the old.
+#[derive(Debug)]
+pub struct Known<I> {
     /// That verified them.
     by: Option<Arc<Verifier>>,
-    young: HashMap<Digest, Entry>,
-    old: HashMap<Digest, Entry>,
+    young: HashMap<TokenDigest, Entry<I>>,
+    old: HashMap<TokenDigest, Entry<I>>,
 }
 
-impl Known {
-    /// The pod of a token that `verifier` verified and that holds still.
-    pub(super) fn find(
-        &mut self,
-        verifier: &Arc<Verifier>,
-        token: &Digest,
-        now: u64,
-    ) -> Option<Arc<PodIdentity>> {
+impl<I> Default for Known<I> {
+    fn default() -> Self {
+        Self { by: None, young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<I> Known<I> {
+    /// Whose token it is that `verifier` verified and that holds still.
+    pub fn find(&mut self, verifier: &Arc<Verifier>, token: &TokenDigest, now: u64) -> Option<Arc<I>> {
         if !self.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, verifier)) {
             *self = Self { by: Some(Arc::clone(verifier)), ..Self::default() };
         }
         let young = self.young.get(token);
-        let (pod, until) =
-            young.or_else(|| self.old.get(token)).map(|(pod, until)| (Arc::clone(pod), *until))?;
+        let (who, until) =
+            young.or_else(|| self.old.get(token)).map(|(who, until)| (Arc::clone(who), *until))?;
         if now >= until {
             return None;
         }
         if young.is_none() {
-            self.put(*token, (Arc::clone(&pod), until));
+            self.put(*token, (Arc::clone(&who), until));
         }
-        Some(pod)
+        Some(who)
     }
 
-    /// Remembers a token that `verifier` verified; one that was asked for since is not mixed up with it.
-    pub(super) fn note(
-        &mut self,
-        verifier: &Arc<Verifier>,
-        token: Digest,
-        verified: Verified,
-    ) -> Arc<PodIdentity> {
-        let pod = Arc::new(verified.pod);
+    /// Remembers a token that `verifier` verified, until it holds no more; one that was asked for since is not mixed up
+    /// with it.
+    pub fn note(&mut self, verifier: &Arc<Verifier>, token: TokenDigest, who: I, until: u64) -> Arc<I> {
+        let who = Arc::new(who);
         if self.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, verifier)) {
-            self.put(token, (Arc::clone(&pod), verified.until));
+            self.put(token, (Arc::clone(&who), until));
         }
-        pod
+        who
     }
 
-    fn put(&mut self, token: Digest, entry: Entry) {
+    fn put(&mut self, token: TokenDigest, entry: Entry<I>) {
         if self.young.len() >= HALF {
             self.old = std::mem::take(&mut self.young);
         }
@@ -73,35 +70,31 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokens::fixture;
+    use crate::Keys;
 
-    fn digest(number: usize) -> Digest {
+    fn digest(number: usize) -> TokenDigest {
         let mut digest = [0; 32];
         digest[..8].copy_from_slice(&number.to_le_bytes());
         digest
     }
 
-    fn verified(uid: &str, until: u64) -> Verified {
-        let text = |text: &str| text.to_owned();
-        let pod =
-            PodIdentity { namespace: text("n"), service_account: text("s"), pod: text("p"), uid: text(uid) };
-        Verified { pod, until }
-    }
-
     fn verifier() -> Arc<Verifier> {
-        Arc::new(fixture::Signer::new().verifier())
+        let key = r#"{"keys": [{"kty": "EC", "kid": "k", "crv": "P-256",
+            "x": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE",
+            "y": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
+        Arc::new(Verifier::new("a", None, Keys::from_jwks(key.as_bytes()).unwrap()))
     }
 
     #[test]
     fn a_token_is_known_until_it_ends_and_by_the_verifier_that_verified_it() {
         let (one, other, mut known) = (verifier(), verifier(), Known::default());
         assert_eq!(known.find(&one, &digest(1), 5), None);
-        known.note(&one, digest(1), verified("a", 10));
-        assert_eq!(known.find(&one, &digest(1), 9).unwrap().uid, "a");
+        known.note(&one, digest(1), "a", 10);
+        assert_eq!(*known.find(&one, &digest(1), 9).unwrap(), "a");
         assert_eq!(known.find(&one, &digest(1), 10), None, "it has ended");
         assert_eq!(known.find(&one, &digest(2), 9), None);
         assert_eq!(known.find(&other, &digest(1), 9), None, "the keys are others");
-        known.note(&one, digest(1), verified("a", 10));
+        known.note(&one, digest(1), "a", 10);
         assert_eq!(known.find(&other, &digest(1), 9), None, "verified with keys that hold no more");
         assert_eq!(known.find(&one, &digest(1), 9), None);
     }
@@ -111,7 +104,7 @@ mod tests {
         let (by, mut known) = (verifier(), Known::default());
         known.find(&by, &digest(0), 1);
         for number in 0..50_000 {
-            known.note(&by, digest(number), verified("a", 10));
+            known.note(&by, digest(number), "a", 10);
             assert!(known.find(&by, &digest(0), 1).is_some(), "{number}");
             assert!(known.young.len() + known.old.len() <= 2 * HALF);
         }

@@ -1,0 +1,148 @@
+//! When Secrets are read, by a clock that stands still between events.
+
+use std::sync::Mutex;
+
+use k8s_openapi::ByteString;
+use tokio::time::sleep;
+
+use super::*;
+use crate::credentials::TYPE;
+
+/// What a test's API server answers, and when it was asked.
+#[derive(Clone, Default)]
+struct Server {
+    asked: Arc<Mutex<Vec<u64>>>,
+    answer: Arc<Mutex<Option<Secret>>>,
+    fails: Arc<Mutex<Option<u16>>>,
+}
+
+impl Server {
+    fn holds(&self, token: &str) {
+        let data = [("a".to_owned(), ByteString(token.as_bytes().to_vec()))].into();
+        let secret = Secret { type_: Some(TYPE.to_owned()), data: Some(data), ..Secret::default() };
+        *self.answer.lock().unwrap() = Some(secret);
+    }
+
+    fn got(&self, began: Instant) -> Got {
+        self.asked.lock().unwrap().push(began.elapsed().as_secs());
+        if let Some(code) = *self.fails.lock().unwrap() {
+            let status = kube::core::Status { code, message: "no".to_owned(), ..Default::default() };
+            return Err(kube::Error::Api(Box::new(status)).into());
+        }
+        Ok(self.answer.lock().unwrap().clone())
+    }
+}
+
+struct World {
+    server: Server,
+    wanted: watch::Sender<Wanted>,
+    readings: watch::Receiver<Credentials>,
+    stop: CancellationToken,
+}
+
+impl World {
+    fn new() -> Self {
+        let (server, stop) = (Server::default(), CancellationToken::new());
+        let (wanted, receiver) = watch::channel(Wanted::new());
+        let (sender, readings) = watch::channel(Credentials::new());
+        let (asked, began) = (server.clone(), Instant::now());
+        let get = move |_: Name| std::future::ready(asked.got(began));
+        tokio::spawn(Keeper::new(get, receiver, sender).run(stop.clone()));
+        Self { server, wanted, readings, stop }
+    }
+
+    fn name() -> Name {
+        ("shop".to_owned(), "tokens".to_owned())
+    }
+
+    fn want(&self, streams: &[&str]) {
+        let streams = streams.iter().map(|&stream| stream.to_owned()).collect();
+        self.wanted.send_replace([(Self::name(), streams)].into());
+    }
+
+    fn reading(&self) -> Option<Arc<Reading>> {
+        self.readings.borrow().get(&Self::name()).cloned()
+    }
+
+    fn asked(&self) -> usize {
+        self.server.asked.lock().unwrap().len()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn pass(seconds: u64) {
+    sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_is_read_at_once_and_then_every_fifteen_seconds_or_so() {
+    let world = World::new();
+    world.server.holds("0123456789abcdef012345");
+    pass(5).await;
+    assert_eq!(world.asked(), 0, "nobody wants it");
+    world.want(&["orders"]);
+    pass(1).await;
+    assert_eq!(world.reading().unwrap().tokens("orders").len(), 1);
+    pass(60).await;
+    assert!((4..=5).contains(&world.asked()), "{}", world.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_stream_of_the_secret_has_it_read_at_once() {
+    let world = World::new();
+    world.server.holds("0123456789abcdef012345");
+    world.want(&["orders"]);
+    pass(1).await;
+    world.want(&["orders", "bills"]);
+    pass(1).await;
+    assert_eq!(world.reading().unwrap().tokens("bills").len(), 1);
+    assert_eq!(world.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_gone_holds_nothing_and_one_that_can_t_be_read_what_it_held() {
+    let world = World::new();
+    world.server.holds("0123456789abcdef012345");
+    world.want(&["orders"]);
+    pass(1).await;
+    for code in [500, 403] {
+        *world.server.fails.lock().unwrap() = Some(code);
+        pass(60).await;
+        assert_eq!(world.reading().unwrap().tokens("orders").len(), 1, "{code}");
+    }
+    *world.server.fails.lock().unwrap() = None;
+    *world.server.answer.lock().unwrap() = None;
+    pass(17).await;
+    assert_eq!(*world.reading().unwrap(), Reading::Missing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_never_read_is_not_known_but_for_who_may_not_read_it() {
+    let world = World::new();
+    *world.server.fails.lock().unwrap() = Some(500);
+    world.want(&["orders"]);
+    pass(10).await;
+    assert_eq!(world.reading(), None);
+    assert!(world.asked() > 3, "tried again soon");
+    *world.server.fails.lock().unwrap() = Some(403);
+    pass(5).await;
+    assert_eq!(*world.reading().unwrap(), Reading::Forbidden("no".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_no_more_is_forgotten() {
+    let world = World::new();
+    world.server.holds("0123456789abcdef012345");
+    world.want(&["orders"]);
+    pass(1).await;
+    world.wanted.send_replace(Wanted::new());
+    pass(1).await;
+    assert_eq!(world.reading(), None);
+    pass(60).await;
+    assert_eq!(world.asked(), 1);
+}
