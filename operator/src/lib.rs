@@ -11,6 +11,7 @@
 //! | [`scale`] | works out how many proxies a fleet is to have | how full they are | a number |
 //! | [`build`] | makes a fleet's configuration | a fleet | a document |
 //! | [`build::objects`] | makes what runs and serves it | a fleet | Kubernetes objects |
+//! | [`inject`] | gives a pod that asks for it a sidecar | a pod, a fleet | what is added to the pod |
 //! | [`apply`] | writes what is not as wanted | objects, wanted and live | requests |
 //! | [`publish`] | hands it to proxies | a document | a file, replaced whole |
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
@@ -29,6 +30,7 @@ mod body;
 pub mod build;
 pub mod caller;
 mod hex;
+pub mod inject;
 pub mod kind;
 pub mod lead;
 pub mod local;

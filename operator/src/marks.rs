@@ -46,3 +46,12 @@ pub const TRUSTED: &str = "sluice.dev/trusted";
 
 /// Annotation of the leaf's Secret: former authorities by digest, and until when each is needed.
 pub const FORMER: &str = "sluice.dev/former";
+
+/// The label by which a pod asks for a sidecar: the name of a fleet of mode Sidecar in its own namespace.
+pub const INJECT: &str = "sluice.dev/inject";
+
+/// The annotation of such a pod with the name of the stream, of its own namespace, that it reports to.
+pub const STREAM: &str = "sluice.dev/stream";
+
+/// The annotation of a pod that got its sidecar, with the image of that.
+pub const INJECTED: &str = "sluice.dev/injected";

@@ -4,6 +4,7 @@
 mod access;
 mod fleet;
 mod record;
+mod sidecar;
 mod stream;
 mod walk;
 
@@ -49,7 +50,7 @@ pub struct Violation {
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES).chain(access::RULES)
+    fleet::RULES.iter().chain(sidecar::RULES).chain(stream::RULES).chain(record::RULES).chain(access::RULES)
 }
 
 /// The rules that `object` breaks, in the order of the table. Its fields must already fit the schema.

@@ -4,6 +4,7 @@
 mod directory;
 mod plan;
 mod queue;
+mod sidecars;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +72,8 @@ pub(crate) struct Memory {
     leaving: plan::Leaving,
     /// Which nodes can be listed.
     roll: Arc<Roll>,
+    /// Uids of pods that were told why they have no sidecar.
+    told: BTreeSet<String>,
 }
 
 /// What is remembered of a fleet that autoscales.

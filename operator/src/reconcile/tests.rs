@@ -1,6 +1,7 @@
 //! What a round plans against what is there, and what becomes of writes that fail.
 
 mod scaling;
+mod sidecars;
 mod trust;
 
 use clap::Parser;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use sluice_crds::access::Sources;
 use sluice_crds::fleet::Refused;
+use sluice_crds::pods::Mode;
 use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
@@ -225,7 +226,8 @@ pub fn resolve(
     };
     let named: Vec<(Ids, Option<usize>)> =
         wishes.iter().map(|wish| (wish.ids.clone(), wish.wanted)).collect();
-    let placings = group::place(wishes, &keys, place);
+    let sidecars: Vec<bool> = fleets.iter().map(|fleet| fleet.resource.spec.mode == Mode::Sidecar).collect();
+    let placings = group::place(wishes, group::Fleets { keys: &keys, sidecars: &sidecars }, place);
     let mut filled = Filled::new(fleets.len());
     for ((stream, (ids, wanted)), placing) in streams.iter().zip(named).zip(placings) {
         filled.turn_away(&ids, wanted, &placing);

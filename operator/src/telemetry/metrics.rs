@@ -162,6 +162,7 @@ impl Metrics {
             }
             Write::StreamStatus { .. } => "stream_status",
             Write::FleetStatus { .. } => "fleet_status",
+            Write::PodEvent { .. } => "pod_event",
         };
         self.writes.with_label_values(&[about]).inc();
     }
