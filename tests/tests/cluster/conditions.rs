@@ -195,6 +195,11 @@ fn a_stream_for_which_a_fleet_has_no_room_tells_so() {
 }
 
 #[test]
+fn a_fleet_of_sidecars_tells_which_pods_have_none() {
+    shared(stages::BESIDE);
+}
+
+#[test]
 fn a_running_fleet_and_its_streams_tell_how_they_are() {
     shared(stages::RUNNING);
 }

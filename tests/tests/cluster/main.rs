@@ -50,6 +50,8 @@ mod scale;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod unused_rights;
