@@ -10,6 +10,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label with the name of the fleet.
 pub const FLEET: &str = "sluice.dev/fleet";
 
+/// The label by which a pod asks for a proxy beside it: the name of a fleet of its namespace.
+pub const INJECT: &str = "sluice.dev/inject";
+
 /// The annotation with the digest of an object as it was wanted last.
 pub const HASH: &str = "sluice.dev/hash";
 
