@@ -53,3 +53,5 @@ mod secrets;
 mod trust;
 #[cfg(test)]
 mod unused_rights;
+#[cfg(test)]
+mod webhooks;
