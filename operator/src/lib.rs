@@ -17,18 +17,21 @@
 //! | [`status`] | tells what became of it | decisions, what nodes say | statuses, Events |
 //!
 //! Beside them, [`poll`] tells clients over HTTP which configuration changed, and [`registry`] which nodes to report to;
-//! [`pki`] and [`tokens`] let proxies know the operator, and the operator proxies.
+//! [`admission`] tells the API server what to refuse, by the same rules; [`pki`] and [`tokens`] let proxies know the
+//! operator, and the operator proxies.
 //!
 //! [`problem`] is what every step says when something is wrong; [`local`] runs the first three in a row and
 //! remembers what was good.
 
 pub mod admin;
+pub mod admission;
 pub mod app;
 pub mod apply;
 pub mod args;
 mod body;
 pub mod build;
 pub mod caller;
+mod connection;
 mod hex;
 pub mod inject;
 pub mod kind;
@@ -49,6 +52,7 @@ pub mod scale;
 mod secured;
 pub mod status;
 pub mod telemetry;
+mod tls;
 pub mod tokens;
 pub mod validate;
 pub mod watch;

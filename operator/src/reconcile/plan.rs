@@ -53,6 +53,8 @@ pub(super) struct Plan {
     pub(super) scaled: Vec<scale::Kind>,
     /// The trust bundle, if every namespace with a fleet has it.
     pub(super) trusted: Option<Bundle>,
+    /// What keeps the default fleet from being made.
+    pub(super) no_default_fleet: Option<String>,
 }
 
 /// Objects by kind, condition and status.
@@ -87,7 +89,8 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
         time: Time(Timestamp::now()),
         write_rate: queue.rate(),
     };
-    let mut plan = Plan::default();
+    let no_default_fleet = wanted.missing().map(str::to_owned);
+    let mut plan = Plan { no_default_fleet, ..Plan::default() };
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     trust::plan(&round, memory, &mut plan);
     linger::plan(&mut round, memory, &mut plan);
@@ -259,6 +262,11 @@ const fn longest(streams: usize) -> usize {
     /// A message of 1 KiB, and names.
     const STREAM: usize = 4 << 10;
     BASE.saturating_add(streams.saturating_mul(STREAM))
+}
+
+/// What keeps the default fleet from being made, as far as it is known without a plan.
+pub(super) fn no_default_fleet(store: &Store, memory: &Memory, context: &Context) -> Option<String> {
+    default_fleet::Wanted::of(store, memory, context).missing().map(str::to_owned)
 }
 
 /// What was told of scaling is not told again.

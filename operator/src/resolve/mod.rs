@@ -10,6 +10,7 @@ mod stream;
 mod wish;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sluice_crds::access::Sources;
 use sluice_crds::fleet::Refused;
@@ -20,7 +21,8 @@ use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
 
 use self::fleet::Turned;
 use self::group::Placing;
-use self::stream::Ids;
+pub(crate) use self::stream::{Ids, ids};
+pub(crate) use self::wish::fleets_of;
 use self::wish::{Known, Wish};
 use crate::names::name_of;
 use crate::{ObjectRef, Problem, Reason};
@@ -82,6 +84,13 @@ pub struct Refusal {
     pub reason: Reason,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+impl fmt::Display for Refusal {
+    /// As a condition's message says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
 }
 
 /// What was decided of one stream.
@@ -243,6 +252,14 @@ pub fn resolve(
         .map(|(((fleet, key), (streams, turned)), _)| fleet::resolved(fleet.resource, key, streams, turned));
     resolution.fleets = resolved.collect();
     resolution
+}
+
+/// What `fleet` says of a stream, whatever other streams there are.
+///
+/// # Errors
+/// Why it does not serve the stream.
+pub(crate) fn offered(fleet: &ProxyFleet, stream: &DataStream, place: Place<'_>) -> Result<(), Refusal> {
+    stream::offer(fleet, stream, &ids(stream), place).map(drop)
 }
 
 /// The streams that each fleet serves, and those it turns away.

@@ -16,13 +16,14 @@ const FORM_FACTOR: u64 = 3;
 
 /// A stream and what producers call it.
 #[derive(Clone, Debug)]
-pub(super) struct Ids {
-    pub(super) stream: ObjectRef,
-    pub(super) group_id: String,
-    pub(super) stream_id: String,
+pub(crate) struct Ids {
+    pub(crate) stream: ObjectRef,
+    pub(crate) group_id: String,
+    pub(crate) stream_id: String,
 }
 
-pub(super) fn ids(stream: &DataStream) -> Ids {
+/// The ids in effect.
+pub(crate) fn ids(stream: &DataStream) -> Ids {
     let namespace = stream.metadata.namespace.clone().unwrap_or_default();
     let name = stream.metadata.name.clone().unwrap_or_default();
     Ids {

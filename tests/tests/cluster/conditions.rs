@@ -67,7 +67,8 @@ impl Step {
 
 /// Plays a stage in a namespace of its own.
 fn play(cluster: &Cluster, (name, steps): Stage) {
-    let space = cluster.namespace(name);
+    // What is refused at the door is told by a condition too, where nobody stood there.
+    let space = cluster.unchecked_namespace(name);
     let ((_silent, silent), (listener, pretender)) = (pretender::listen(), pretender::listen());
     pretender::serve(listener, pretender);
     let filled = |text: &str| {

@@ -55,3 +55,5 @@ mod sidecar;
 mod trust;
 #[cfg(test)]
 mod unused_rights;
+#[cfg(test)]
+mod webhooks;

@@ -22,7 +22,7 @@ fn producers_reach_it_from_anywhere_proxies_by_their_label_and_metrics_nobody_bu
         })
     };
     let proxies = json!([labelled("sluice.dev/fleet"), labelled("sluice.dev/inject")]);
-    let open = [(8_083, Value::Null), (8_443, proxies)];
+    let open = [(8_083, Value::Null), (8_443, proxies), (9_443, Value::Null)];
     assert_eq!(ingress(&[]), open);
     let watching = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}}]);
     assert_eq!(ingress(&WATCHED), [&open[..], &[(9_102, watching)]].concat());
