@@ -37,7 +37,7 @@ use crate::{Size, Span, conditions};
         name = "Mode",
         type_ = "string",
         json_path = ".spec.mode",
-        description = "The kind of workload that runs the proxies"
+        description = "What runs the proxies"
     ),
     printcolumn(
         name = "Replicas",
@@ -74,12 +74,13 @@ use crate::{Size, Span, conditions};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyFleetSpec {
-    /// The kind of workload that runs the proxies. It can't be changed.
+    /// The kind of workload that runs the proxies; Sidecar: one runs in each pod of the fleet's namespace that asks for
+    /// it with the label sluice.dev/inject, beside its application. It can't be changed.
     #[serde(default)]
     #[schemars(extend("default" = "Deployment"))]
     pub mode: Mode,
-    /// How many proxies. A DaemonSet runs one on each node and ignores it. With autoscaling it is how many there
-    /// are at the start, and of no account afterwards.
+    /// How many proxies. A DaemonSet runs one on each node and ignores it, and sidecars are as many as the pods that ask
+    /// for one. With autoscaling it is how many there are at the start, and of no account afterwards.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 1_000), extend("default" = 2))]
     pub replicas: i32,
@@ -116,7 +117,7 @@ pub struct ProxyFleetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
     /// A PodTemplateSpec that is merged into the proxies' pods: labels, annotations, scheduling, further
-    /// containers and volumes. The proxy's container is called proxy.
+    /// containers and volumes. The proxy's container is called proxy. Sidecars have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
 }
@@ -157,7 +158,8 @@ impl Default for Overload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drain {
-    /// How long producers are told to go elsewhere before the proxy stops listening, 0s to 5m.
+    /// How long producers are told to go elsewhere before the proxy stops listening, 0s to 5m. A sidecar, whose
+    /// application has ended, leaves at once.
     #[serde(default = "default_notify")]
     #[schemars(extend("default" = "15s"))]
     pub notify: Span,
@@ -184,12 +186,15 @@ pub struct ProxyFleetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions::list")]
     pub conditions: Vec<Condition>,
-    /// How many proxies there are.
+    /// How many proxies there are, those that don't take reports yet included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
     /// How many of them take reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_replicas: Option<i32>,
+    /// Of a fleet of sidecars: how the pods do that ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<Sidecars>,
     /// Label selector of the proxies' pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -218,4 +223,18 @@ pub struct Refused {
     pub reason: String,
     /// How many.
     pub count: i32,
+}
+
+/// How the pods do that ask for a sidecar. Those that have ended don't count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sidecars {
+    /// Have one that runs.
+    pub running: i32,
+    /// Have one that does not run yet, or does not run now.
+    pub waiting: i32,
+    /// Asked for one and have none: they were made while the operator could not be asked.
+    pub missing: i32,
+    /// Have one of another image than a new pod would get. They get that when they are made again.
+    pub outdated: i32,
 }

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use crate::quantity;
 
-/// The kind of workload that runs a fleet's proxies.
+/// What runs a fleet's proxies: a workload of that kind, or the pods of applications.
 // Variants without doc comments: schemars would turn the enum into a oneOf.
-#[allow(missing_docs, reason = "the names are Kubernetes' own")]
+#[allow(missing_docs, reason = "the field's description says what each means")]
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -20,6 +20,7 @@ pub enum Mode {
     Deployment,
     StatefulSet,
     DaemonSet,
+    Sidecar,
 }
 
 /// What a container asks for and may use, by resource name, such as cpu and memory.

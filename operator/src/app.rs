@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use kube::Client;
 use sluice_admin::open_files;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::{self as admin_port, Shown};
+use crate::admission::Index;
 use crate::apply::Sender;
 use crate::args::Args;
 use crate::build::objects::{Context, OLDEST_MINOR};
@@ -21,7 +23,7 @@ use crate::nodes::{self, Targets};
 use crate::poll::{self, Tasks, Ties};
 use crate::reconcile::Reconciler;
 use crate::registry::{self, Ends};
-use crate::secured;
+use crate::secured::{self, Behind, Doors, Opened};
 use crate::telemetry::Metrics;
 use crate::tokens;
 use crate::watch::cluster;
@@ -58,13 +60,12 @@ pub async fn run(args: Args) -> Result<(), AppError> {
     let mut interrupted = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
     let admin = bind(args.admin).await?;
     let poll = bind(args.poll).await?;
-    let tls = match args.tls {
-        Some(address) => Some(bind(address).await?),
-        None => None,
-    };
+    let tls = bind_if(args.tls).await?;
+    let webhooks = bind_if(args.webhooks).await?;
     let client = Client::try_default().await?;
     let context = Context { kubernetes_minor: minor(&client).await, ..Context::new(&args) };
-    let running = Running::start(&args, client, (admin, poll, tls), context)?;
+    let running =
+        Running::start(&args, client, Sockets { admin, poll, doors: Doors { tls, webhooks } }, context)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -79,8 +80,20 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).await.map_err(|source| AppError::Bind { address, source })
 }
 
-/// Listeners of the admin port, of discovery and long polling, and of what proxies speak to, if there is one.
-type Sockets = (TcpListener, TcpListener, Option<TcpListener>);
+async fn bind_if(address: Option<SocketAddr>) -> Result<Option<TcpListener>, AppError> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Listeners.
+struct Sockets {
+    admin: TcpListener,
+    /// Of discovery and long polling.
+    poll: TcpListener,
+    doors: Doors,
+}
 
 /// The API server's minor version; the oldest supported one where it does not say.
 async fn minor(client: &Client) -> u32 {
@@ -94,6 +107,10 @@ async fn minor(client: &Client) -> u32 {
     }
 }
 
+/// How long requests are still answered once nothing more is written: a Service leads to a pod for a moment after it was
+/// told to end, and a pod that asks for a proxy must not be refused by a rollout.
+const LINGER: Duration = Duration::from_secs(3);
+
 /// A running operator: what writes, what holds the lease, and all the rest, which end in this order.
 struct Running {
     writes: TaskTracker,
@@ -103,13 +120,15 @@ struct Running {
     rest: TaskTracker,
     stop_rest: CancellationToken,
     written: CancellationToken,
+    /// Whether somebody may come still who was sent here before.
+    lingers: bool,
 }
 
 impl Running {
     fn start(
         args: &Args,
         client: Client,
-        (admin, poll, tls): Sockets,
+        Sockets { admin, poll, doors }: Sockets,
         context: Context,
     ) -> Result<Self, AppError> {
         let running = Self {
@@ -120,6 +139,7 @@ impl Running {
             rest: TaskTracker::new(),
             stop_rest: CancellationToken::new(),
             written: CancellationToken::new(),
+            lingers: doors.webhooks.is_some(),
         };
         let metrics = Metrics::new()?;
         let settings = (args.namespace.clone(), args.default_fleet_config.clone());
@@ -142,27 +162,19 @@ impl Running {
         let rest = Tasks { tracker: &running.rest, stop: &running.stop_rest };
         let ties = Ties { terms: terms.clone(), metrics: metrics.clone(), registry };
         let polled = poll::start(args.polling(), &client, poll, ties.clone(), &writes, &rest);
-        let completes = vec![complete.subscribe(), warmed, polled.complete];
         let (tokens, keeping) = tokens::start(client.clone(), running.stop_rest.clone());
         running.rest.spawn(keeping);
         let (secrets, wanted) = watch::channel(Wanted::new());
         let (credentials, reading) = credentials::start(client.clone(), wanted, running.stop_rest.clone());
         running.rest.spawn(reading);
-        let bundled = watch::Sender::new(None);
-        let bundles = match tls {
-            Some(socket) => {
-                let out = bundled.subscribe();
-                secured::start(
-                    args,
-                    &client,
-                    (socket, polled.routes),
-                    (ties, tokens.clone(), out),
-                    &writes,
-                    &rest,
-                )
-            }
-            None => watch::channel(None).1,
-        };
+        let mut completes = vec![complete.subscribe(), warmed, polled.complete];
+        let (bundled, index) =
+            (watch::Sender::new(None), watch::Sender::new(Index::new(context.default_fleet.clone())));
+        let (index_now, out) = (index.subscribe(), bundled.subscribe());
+        let behind =
+            Behind { routes: polled.routes, index: index_now, ties, tokens: tokens.clone(), bundled: out };
+        let Opened { bundles, ready } = secured::start(args, &client, doors, behind, (&writes, &rest));
+        completes.extend(ready);
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };
         running.rest.spawn(admin_port::serve(admin, shown, running.stop_rest.clone()));
         let reconciler = Reconciler {
@@ -182,6 +194,7 @@ impl Running {
             tokens,
             bundles,
             bundled,
+            index,
         };
         running.writes.spawn(reconciler.run(running.stop_writes.clone()));
         Ok(running)
@@ -193,6 +206,9 @@ impl Running {
         ended(&self.writes, &self.stop_writes).await;
         self.written.cancel();
         ended(&self.lease, &self.stop_lease).await;
+        if self.lingers {
+            tokio::time::sleep(LINGER).await;
+        }
         ended(&self.rest, &self.stop_rest).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -75,6 +76,17 @@ pub struct Args {
     /// NAME-tls.
     #[arg(long, value_name = "NAME", default_value = "sluice-operator")]
     pub service: String,
+    /// A folder with the certificate to serve with (tls.crt), its key (tls.key) and its authorities (ca.crt), each as PEM, as
+    /// a mounted Secret has them; it is looked at again and again. Without it the operator makes its own.
+    #[arg(long, value_name = "FOLDER")]
+    pub tls_files: Option<PathBuf>,
+    /// Address that the API server speaks to, over TLS; without it nothing is checked on its way in.
+    #[arg(long, value_name = "ADDRESS")]
+    pub webhooks: Option<SocketAddr>,
+    /// The name of the ValidatingWebhookConfiguration and of the MutatingWebhookConfiguration that the API server is told in
+    /// whom to trust.
+    #[arg(long, value_name = "NAME", default_value = "sluice-operator")]
+    pub webhook_configuration: String,
     /// Makes a network policy for each fleet: reports from anywhere, metrics for the operator and --monitoring-namespace.
     #[arg(long)]
     pub network_policies: bool,

@@ -10,6 +10,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label with the name of the fleet.
 pub const FLEET: &str = "sluice.dev/fleet";
 
+/// The label by which a pod asks for a proxy beside it: the name of a fleet of its namespace.
+pub const INJECT: &str = "sluice.dev/inject";
+
 /// The annotation with the digest of an object as it was wanted last.
 pub const HASH: &str = "sluice.dev/hash";
 
@@ -46,3 +49,9 @@ pub const TRUSTED: &str = "sluice.dev/trusted";
 
 /// Annotation of the leaf's Secret: former authorities by digest, and until when each is needed.
 pub const FORMER: &str = "sluice.dev/former";
+
+/// The annotation of such a pod with the name of the stream, of its own namespace, that it reports to.
+pub const STREAM: &str = "sluice.dev/stream";
+
+/// The annotation of a pod that got its sidecar, with the image of that.
+pub const INJECTED: &str = "sluice.dev/injected";

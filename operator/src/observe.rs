@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sluice_crds::fleet::Sidecars;
 use sluice_wire::status::NodeStatus;
 
 /// A fleet as it is seen now.
@@ -27,6 +28,8 @@ pub struct FleetView {
     pub unmade: Option<String>,
     /// Whether nodes were listened to for long enough to know which are silent.
     pub listened: bool,
+    /// Pods that ask for a sidecar; absent: the fleet gives none.
+    pub sidecars: Option<SidecarsView>,
     /// Of how many ready nodes how many are neither heard nor answer, if these are too many at once to be believed.
     pub silent: Option<Silent>,
 }
@@ -85,6 +88,24 @@ impl WorkloadView {
             && self.replicas <= self.desired
             && self.ready >= self.desired
     }
+}
+
+/// Pods that ask for a sidecar of a fleet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SidecarsView {
+    /// How many do how.
+    pub counts: Sidecars,
+    /// Names of those that have none, in order.
+    pub without: Vec<String>,
+}
+
+/// A pod that asks for a sidecar and has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SidecarView {
+    /// The image of its sidecar; absent: it has none.
+    pub image: Option<String>,
+    /// The pod, as far as its sidecar goes: ready is whether that runs.
+    pub node: NodeView,
 }
 
 /// A machine that pods run on.

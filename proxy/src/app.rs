@@ -17,7 +17,7 @@ use crate::args::Args;
 use crate::config::{Applier, Exchange, Keeper, Places, Poller, Watcher};
 use crate::heartbeat::{Heartbeats, Sender};
 use crate::https::Https;
-use crate::intake::{Intake, Listener, NodeCounters, bind};
+use crate::intake::{Intake, Listener, NodeCounters, bind, bind_all};
 use crate::lifecycle::{Drain, Lifecycle, Stop};
 use crate::load::{Load, Sampler};
 use crate::operators::{self, Operators};
@@ -97,32 +97,51 @@ pub async fn run(args: Args) -> Result<(), AppError> {
             hurry.cancel();
         }
     });
-    app.leave(&args, &hurry).await;
+    let leaving = async {
+        app.leave(&args, &hurry).await;
+        traces.end().await;
+    };
+    if in_time(args.drain_limit, leaving).await {
+        tracing::info!("left");
+    } else {
+        tracing::warn!("left before all was settled; what was not acknowledged is unknown");
+    }
     impatience.abort();
-    traces.end().await;
-    tracing::info!("left");
     Ok(())
+}
+
+/// Whether it ends within `limit`, where there is one.
+async fn in_time(limit: Option<Duration>, leaving: impl Future<Output = ()>) -> bool {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, leaving).await.is_ok(),
+        None => {
+            leaving.await;
+            true
+        }
+    }
 }
 
 /// What the node listens on.
 struct Sockets {
-    http: TcpListener,
+    /// At least one.
+    http: Vec<TcpListener>,
     https: Option<TcpListener>,
     admin: TcpListener,
 }
 
 impl Sockets {
     fn bind(args: &Args) -> Result<Self, AppError> {
-        let listen = |address| bind(address).map_err(|source| AppError::Bind { address, source });
+        let failed = |(address, source)| AppError::Bind { address, source };
+        let listen = |address| bind(address).map_err(|source| failed((address, source)));
         let https = args.https.map(listen).transpose()?;
-        Ok(Self { http: listen(args.http)?, https, admin: listen(args.admin)? })
+        Ok(Self { http: bind_all(&args.http).map_err(failed)?, https, admin: listen(args.admin)? })
     }
 
     fn announce(&self) -> io::Result<()> {
         let address = |socket: &TcpListener| socket.local_addr().map(|address| address.to_string());
         let announcement = Announcement {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            http: address(&self.http)?,
+            http: self.http.first().map(address).transpose()?.unwrap_or_default(),
             https: self.https.as_ref().map(address).transpose()?,
             admin: address(&self.admin)?,
         };
@@ -169,11 +188,13 @@ impl App {
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let (hush, background) = (CancellationToken::new(), TaskTracker::new());
         let operators = operators(args, &stop, &background);
-        let heartbeats = operators.clone().and_then(|operators| heartbeats(args, operators, &http, &node));
+        let bound = http.first().and_then(|socket| socket.local_addr().ok());
+        let heartbeats =
+            operators.clone().zip(bound).and_then(|(operators, at)| heartbeats(args, operators, at, &node));
         let listener =
             |socket| Listener::new(socket, Arc::clone(&node.gate), intake.clone(), connections.clone());
         let secured = https.zip(node.https.clone()).map(|(socket, https)| listener(socket).over_tls(https));
-        let listeners = [listener(http)].into_iter().chain(secured);
+        let listeners = http.into_iter().map(listener).chain(secured);
         let listeners = listeners.map(|listener| tokio::spawn(listener.run())).collect();
         let (watcher, exchange) = Watcher::new(Places {
             config: args.config.clone(),
@@ -258,14 +279,9 @@ fn configure(
     }
 }
 
-/// The heartbeats to these operators.
-fn heartbeats(
-    args: &Args,
-    operators: Operators,
-    http: &TcpListener,
-    node: &Node,
-) -> Option<Heartbeats<Node>> {
-    let (fleet, bound) = (args.fleet.as_ref()?, http.local_addr().ok()?);
+/// The heartbeats to these operators of a node that takes reports there.
+fn heartbeats(args: &Args, operators: Operators, bound: SocketAddr, node: &Node) -> Option<Heartbeats<Node>> {
+    let fleet = args.fleet.as_ref()?;
     let identity = &node.identity;
     let cluster = format!("{}.{}", fleet.namespace, fleet.name);
     let sender = Sender::new(Arc::clone(&identity.uid), identity.started, args.node_ip, bound, cluster);

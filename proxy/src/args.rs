@@ -38,14 +38,15 @@ pub struct Args {
     #[arg(long, value_name = "UID", env = "POD_UID")]
     pub node_uid: Option<String>,
     /// Between two heartbeats to each operator.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, hide = true)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
     pub heartbeat_interval: Duration,
     /// Directory for the last good configuration, so that a restart goes on with it [default: none is kept].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Address of the report listener.
+    /// Address of the report listener; may be given several times. Of several, those of a kind of address that the
+    /// machine does not have are left out.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:46802")]
-    pub http: SocketAddr,
+    pub http: Vec<SocketAddr>,
     /// Address of the report listener over TLS, which serves with the certificate that the configuration names
     /// [default: none].
     #[arg(long, value_name = "ADDRESS")]
@@ -62,6 +63,10 @@ pub struct Args {
     /// How long it then tells producers to go elsewhere [default: as configured].
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub drain_notify: Option<Duration>,
+    /// How long the node, told to leave, has in all; what is not settled then stays unacknowledged [default: as long as
+    /// its phases and the deliveries on their way take].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub drain_limit: Option<Duration>,
     /// Print the bound addresses as one line of JSON, and leave when standard input ends.
     #[arg(long)]
     pub supervised: bool,
@@ -139,6 +144,14 @@ mod tests {
         assert!(parse(&["--operator", "https://ops"]).is_err());
         assert!(parse(&["--operator", "https://ops", "--fleet", "shop/main"]).is_ok());
         assert!(parse(&["--operator", "http://ops", "--fleet", "shop/main"]).is_err(), "plain");
+    }
+
+    #[test]
+    fn reports_are_listened_for_at_one_address_or_at_several() {
+        let http = |more: &[&str]| Args::try_parse_from([&["sluice-proxy"], more].concat()).unwrap().http;
+        assert_eq!(http(&[]), ["0.0.0.0:46802".parse().unwrap()]);
+        let both = ["--http=127.0.0.1:1", "--http=[::1]:1"];
+        assert_eq!(http(&both), ["127.0.0.1:1".parse().unwrap(), "[::1]:1".parse().unwrap()]);
     }
 
     #[test]

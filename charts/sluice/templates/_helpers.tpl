@@ -14,6 +14,11 @@ sluice-operator-replicas
 sluice-default-fleet
 {{- end }}
 
+{{/* Where the certificate of tls.existingSecret is mounted. */}}
+{{- define "sluice.tlsFolder" -}}
+/etc/sluice/tls
+{{- end }}
+
 {{- define "sluice.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (include "sluice.operator" .) }}
 {{- end }}

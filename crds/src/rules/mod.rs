@@ -5,6 +5,7 @@ mod access;
 mod auth;
 mod fleet;
 mod record;
+mod sidecar;
 mod stream;
 mod walk;
 
@@ -50,7 +51,8 @@ pub struct Violation {
 
 /// Every rule.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    fleet::RULES.iter().chain(stream::RULES).chain(record::RULES).chain(access::RULES).chain(auth::RULES)
+    let fleets = fleet::RULES.iter().chain(sidecar::RULES);
+    fleets.chain(stream::RULES).chain(record::RULES).chain(access::RULES).chain(auth::RULES)
 }
 
 /// The rules that `object` breaks, in the order of the table. Its fields must already fit the schema.

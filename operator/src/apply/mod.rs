@@ -78,6 +78,15 @@ pub enum Write {
         /// Changes to tell as Events too.
         events: Vec<Event>,
     },
+    /// Tell something of a pod that is not the operator's, as an Event alone.
+    PodEvent {
+        /// Its namespace and name.
+        name: Name,
+        /// Its uid.
+        uid: String,
+        /// What to tell.
+        event: Event,
+    },
 }
 
 /// What a write is about. There is at most one on its way for each.
@@ -93,13 +102,15 @@ pub enum About {
     Stream(Name),
     /// A fleet's status.
     Fleet(Name),
+    /// A pod that is not the operator's.
+    Pod(Name),
 }
 
 impl Write {
     /// Whether it only tells.
     #[must_use]
     pub const fn is_status(&self) -> bool {
-        matches!(self, Self::StreamStatus { .. } | Self::FleetStatus { .. })
+        matches!(self, Self::StreamStatus { .. } | Self::FleetStatus { .. } | Self::PodEvent { .. })
     }
 
     /// Whether it is of those of which there may be many for one cause, and which are let through only so many in a
@@ -120,6 +131,7 @@ impl Write {
             Self::Publish(publication) => About::Configuration(publication.fleet.clone()),
             Self::StreamStatus { name, .. } => About::Stream(name.clone()),
             Self::FleetStatus { name, .. } => About::Fleet(name.clone()),
+            Self::PodEvent { name, .. } => About::Pod(name.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use kube::Client;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
@@ -129,6 +129,11 @@ impl Sender {
                 let told = self.tell(&resource, &name, &uid, &status, &events).await?;
                 Ok(Outcome { objects: vec![(Source::Fleets, told)] })
             }
+            Write::PodEvent { name, uid, event } => {
+                let resource = ApiResource::erase::<Pod>(&());
+                self.record(&event, &reference(&resource, &name, &uid)).await;
+                Ok(Outcome { objects: Vec::new() })
+            }
         }
     }
 
@@ -226,6 +231,7 @@ impl Sender {
         status: &S,
         events: &[status::Event],
     ) -> Result<DynamicObject, SendError> {
+        let about = reference(resource, name, uid);
         let (namespace, name) = name;
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
         let patch = json!({
@@ -236,14 +242,6 @@ impl Sender {
             "status": status,
         });
         let told = api.patch_status(name, &forced(), &Patch::Apply(&patch)).await?;
-        let about = ObjectReference {
-            api_version: Some(resource.api_version.clone()),
-            kind: Some(resource.kind.clone()),
-            namespace: Some(namespace.clone()),
-            name: Some(name.clone()),
-            uid: Some(uid.to_owned()),
-            ..ObjectReference::default()
-        };
         for event in events {
             self.record(event, &about).await;
         }
@@ -266,6 +264,18 @@ impl Sender {
 
     fn children(&self, key: &ChildKey) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &key.namespace, &key.kind.resource())
+    }
+}
+
+/// Whom an Event is about.
+fn reference(resource: &ApiResource, (namespace, name): &Name, uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(resource.api_version.clone()),
+        kind: Some(resource.kind.clone()),
+        namespace: Some(namespace.clone()),
+        name: Some(name.clone()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
     }
 }
 

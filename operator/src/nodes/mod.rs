@@ -21,6 +21,8 @@ pub const PORT: u16 = 9_102;
 const SOON: Duration = Duration::from_secs(1);
 /// Between two questions to a node whose fleet is.
 const LATER: Duration = Duration::from_secs(10);
+/// Between two questions to a sidecar that has what it should: there may be as many as pods, and one with news says so.
+const SELDOM: Duration = Duration::from_secs(60);
 /// Between two questions to a node that says that it has news.
 const AT_LEAST: Duration = Duration::from_millis(200);
 /// How often it is looked who is to be asked.
@@ -35,10 +37,21 @@ const QUEUE: usize = 64;
 pub struct Target {
     /// Its address.
     pub ip: IpAddr,
-    /// Whether something is expected to change soon.
-    pub soon: bool,
+    /// How often.
+    pub pace: Pace,
     /// The longest answer it may give, in bytes.
     pub longest: usize,
+}
+
+/// How often a node is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Something is expected to change.
+    Soon,
+    /// Nothing is.
+    Later,
+    /// Nothing is, and there are many.
+    Seldom,
 }
 
 /// Who is to be asked, by uid of the pod.
@@ -100,10 +113,11 @@ fn due(
     asked: &BTreeMap<String, Instant>,
     eager: &BTreeSet<String>,
 ) -> Vec<(String, Target)> {
-    let pause = |uid: &String, target: &Target| match (eager.contains(uid), target.soon) {
+    let pause = |uid: &String, target: &Target| match (eager.contains(uid), target.pace) {
         (true, _) => AT_LEAST,
-        (false, true) => SOON,
-        (false, false) => LATER,
+        (false, Pace::Soon) => SOON,
+        (false, Pace::Later) => LATER,
+        (false, Pace::Seldom) => SELDOM,
     };
     let is_due = |uid: &String, target: &Target| {
         asked.get(uid).is_none_or(|last| last.elapsed() >= pause(uid, target))
@@ -131,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_node_that_has_news_is_asked_first_and_before_its_time() {
-        let target = |last: u8| Target { ip: IpAddr::from([127, 0, 0, last]), soon: false, longest: 1 };
+        let target = |last: u8| Target { ip: IpAddr::from([127, 0, 0, last]), pace: Pace::Later, longest: 1 };
         let targets: Targets = ["a", "b", "c"].map(|uid| (uid.to_owned(), target(1))).into();
         let now = Instant::now();
         let ago = |millis| now.checked_sub(Duration::from_millis(millis)).unwrap();

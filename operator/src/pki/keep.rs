@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::{Action, Decision};
 use super::state::{Settings, State, Which};
-use super::{Bundle, Kept, MakeError};
+use super::{Bundle, Kept, MakeError, Outs};
 use crate::lead::Term;
 use crate::marks::MANAGER;
 use crate::telemetry::Metrics;
@@ -53,28 +53,28 @@ pub struct Keeper {
     /// What was complained of last.
     complaint: Option<Action>,
     terms: watch::Receiver<Option<Term>>,
-    /// The bundle that every namespace with a fleet has.
-    out: watch::Receiver<Option<Bundle>>,
+    /// The bundle that everybody has.
+    outs: Outs,
     configs: watch::Sender<Option<Arc<ServerConfig>>>,
     bundles: watch::Sender<Option<Bundle>>,
     metrics: Metrics,
 }
 
 impl Keeper {
-    /// Keeps both with `client` while `terms` say that this operator leads; `out` says which bundle is everywhere.
+    /// Keeps both with `client` while `terms` say that this operator leads; `outs` say which bundle is everywhere.
     #[must_use]
     pub fn new(
         client: kube::Client,
         settings: Settings,
         terms: watch::Receiver<Option<Term>>,
-        out: watch::Receiver<Option<Bundle>>,
+        outs: Outs,
         metrics: Metrics,
     ) -> (Self, Kept) {
         let ((configs, served), (bundles, bundled)) = (watch::channel(None), watch::channel(None));
         let api = Api::namespaced(client, &settings.namespace);
         let state = State::new(settings);
         let keeper =
-            Self { api, state, served: None, complaint: None, terms, out, configs, bundles, metrics };
+            Self { api, state, served: None, complaint: None, terms, outs, configs, bundles, metrics };
         (keeper, Kept { configs: served, bundles: bundled })
     }
 
@@ -108,7 +108,7 @@ impl Keeper {
                 Some(event) = authorities.next() => self.take(Which::Authority, event),
                 Some(event) = leaves.next() => self.take(Which::Leaf, event),
                 changed = self.terms.changed() => if changed.is_err() { return },
-                Ok(()) = self.out.changed() => {}
+                () = self.outs.changed() => {}
                 () = sleep_until(again) => {}
             }
         }
@@ -129,7 +129,7 @@ impl Keeper {
     /// Says what to serve and whom to trust; gives what is to be done and when to look again.
     fn look(&mut self) -> (Option<Action>, Instant) {
         self.serve();
-        let (now, out) = (now(), self.out.borrow_and_update().clone());
+        let (now, out) = (now(), self.outs.everywhere());
         let Some(look) = self.state.look(out.as_ref(), now) else { return (None, Instant::now() + LOOKS.1) };
         self.bundles.send_if_modified(|told| {
             let differs = *told != look.trusted;

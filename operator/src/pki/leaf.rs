@@ -46,16 +46,14 @@ impl Leaf {
         let part = |name: &str| data.get(name).map(|part| part.0.as_slice());
         let chain = Certificate::all(part(CERTIFICATE).ok_or(Broken::Certificate)?)?;
         let certificate = chain.first().cloned().ok_or(Broken::Certificate)?;
+        let key = pair(chain, part(KEY).ok_or(Broken::Key)?)?;
         let authorities = Certificate::all(part(AUTHORITIES).ok_or(Broken::Unsigned)?)?;
         let signs = |authority: &&Certificate| authority.is_authority && certificate.is_signed_by(authority);
         let issuer = authorities.iter().find(signs).cloned().ok_or(Broken::Unsigned)?;
-        let key = PrivateKeyDer::from_pem_slice(part(KEY).ok_or(Broken::Key)?).map_err(|_| Broken::Key)?;
-        let chain = chain.into_iter().map(|certificate| certificate.der).collect();
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|_| Broken::Key)?;
         let known = |authority: Certificate| former.get(&authority.id).map(|until| (authority, *until));
         let others = authorities.into_iter().filter(|authority| authority.id != issuer.id);
         let former = others.filter_map(known).collect();
-        Ok(Self { certificate, issuer, former, key: Arc::new(key) })
+        Ok(Self { certificate, issuer, former, key })
     }
 
     /// What connections are served with.
@@ -63,13 +61,26 @@ impl Leaf {
     /// # Errors
     /// A mistake in the product.
     pub(crate) fn config(&self) -> Result<ServerConfig, rustls::Error> {
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth();
-        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&self.key))));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
+        served(&self.key)
     }
+}
+
+/// A certificate, with those between it and its authority, and the key of it.
+pub(super) fn pair(chain: Vec<Certificate>, key: &[u8]) -> Result<Arc<CertifiedKey>, Broken> {
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Broken::Key)?;
+    let chain = chain.into_iter().map(|certificate| certificate.der).collect();
+    let pair = CertifiedKey::from_der(chain, key, &ring::default_provider());
+    pair.map(Arc::new).map_err(|_| Broken::Key)
+}
+
+/// What connections are served with.
+pub(super) fn served(key: &Arc<CertifiedKey>) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth();
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(key))));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 impl Authority {

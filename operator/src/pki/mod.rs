@@ -10,7 +10,9 @@
 //! | `secret` | the Secrets in which both stand |
 //! | `bundle` | whom proxies are to trust |
 //! | `state` | both Secrets as they were seen, and as they are to be |
+//! | `outs` | who has to have a bundle before a new authority signs |
 //! | `keep` | the task: watches, decides, and writes while this operator leads |
+//! | `given`, `files` | a certificate that somebody else keeps: read of files, and served; a task in place of all that |
 //!
 //! A new authority signs only once every namespace with a fleet has had it in its trust bundle for a while. Until then
 //! the certificate of the former one is served, and the former one stays in the bundle until that certificate has
@@ -20,10 +22,13 @@ mod authority;
 mod bundle;
 mod certificate;
 mod decide;
+mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod given;
 mod keep;
 mod leaf;
+mod outs;
 mod secret;
 mod state;
 
@@ -32,7 +37,9 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
+pub use files::Files;
 pub use keep::Keeper;
+pub use outs::Outs;
 pub use state::Settings;
 
 /// The text of a trust bundle: certificates as PEM.

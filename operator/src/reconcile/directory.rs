@@ -9,9 +9,10 @@ use sluice_crds::DataStream;
 use sluice_crds::auth::AuthType;
 use sluice_crds::pods::Mode;
 
+use super::sidecars;
 use crate::nodes;
 use crate::observe::NodeView;
-use crate::registry::directory::{Directory, Fleet, Group, Groups, Node};
+use crate::registry::directory::{Beside, Directory, Fleet, Group, Groups, Node};
 use crate::registry::map::Map;
 use crate::resolve::FleetKey;
 use crate::watch::cluster::{Source, Store};
@@ -34,8 +35,9 @@ impl Maker {
     /// Something of this kind changed.
     pub(super) const fn note(&mut self, source: Source) {
         match source {
-            Source::Streams => (self.streams_changed, self.changed) = (true, true),
-            Source::Fleets | Source::Pods => self.changed = true,
+            // Which fleets are of sidecars says which groups are told.
+            Source::Streams | Source::Fleets => (self.streams_changed, self.changed) = (true, true),
+            Source::Pods | Source::Sidecars => self.changed = true,
             // Machines are looked at by the store's own count of moves.
             Source::Nodes | Source::Namespaces | Source::Settings | Source::Children(_) => {}
         }
@@ -55,7 +57,9 @@ impl Maker {
             (self.map, self.moves) = (Arc::new(Map::new(&store.machines)), store.moves);
         }
         self.changed = false;
-        Arc::new(Directory::new(Arc::clone(&self.groups), fleets(store, &self.groups), Arc::clone(&self.map)))
+        let fleets = fleets(store, &self.groups);
+        let directory = Directory::new(Arc::clone(&self.groups), fleets, Arc::clone(&self.map));
+        Arc::new(directory.with_sidecars(beside(store)))
     }
 }
 
@@ -65,7 +69,9 @@ fn groups(store: &Store) -> Groups {
     let mut oldest: HashMap<String, _> = HashMap::new();
     let mut groups = Groups::new();
     for (name, stream) in &store.streams {
-        let Some((group, fleet)) = served(stream) else { continue };
+        let Some((group, fleet)) = served(stream).filter(|(_, fleet)| !sidecars::gives(store, fleet)) else {
+            continue;
+        };
         let longest = stream.spec.limits.max_body_bytes.bytes();
         let age = (stream.metadata.creation_timestamp.as_ref().map(|time| time.0), name);
         let known = groups.entry(group.to_owned()).or_insert_with(|| Group {
@@ -100,7 +106,7 @@ fn fleets(store: &Store, groups: &Groups) -> BTreeMap<FleetKey, Arc<Fleet>> {
         (*longest, *guarded) = (group.longest.max(*longest), *guarded && group.guarded);
     }
     let mut fleets: BTreeMap<FleetKey, Fleet> = BTreeMap::new();
-    for (key, fleet) in &store.fleets {
+    for (key, fleet) in store.fleets.iter().filter(|(_, fleet)| fleet.spec.mode != Mode::Sidecar) {
         let (longest, guarded) = of.get(key).copied().unwrap_or((USUAL_LENGTH, false));
         let made = Fleet {
             port: fleet.spec.listeners.http.port,
@@ -111,12 +117,25 @@ fn fleets(store: &Store, groups: &Groups) -> BTreeMap<FleetKey, Arc<Fleet>> {
         };
         fleets.insert(key.clone(), made);
     }
-    for (key, view) in store.pods.values() {
+    // Who has a sidecar is never listed, whatever else the pod is.
+    let listed = store
+        .pods
+        .iter()
+        .filter(|(name, _)| store.sidecars.get(*name).is_none_or(|(_, view)| view.image.is_none()));
+    for (_, (key, view)) in listed {
         if let Some(fleet) = fleets.get_mut(key) {
             fleet.nodes.push(node(view));
         }
     }
     fleets.into_iter().map(|(key, fleet)| (key, Arc::new(fleet))).collect()
+}
+
+/// Pods that have a sidecar, by uid.
+fn beside(store: &Store) -> HashMap<Arc<str>, Beside> {
+    let one = |(fleet, node): (&FleetKey, &NodeView)| {
+        (node.uid.as_str().into(), Beside { fleet: fleet.clone(), name: node.pod.as_str().into() })
+    };
+    sidecars::nodes(store).map(one).collect()
 }
 
 fn node(view: &NodeView) -> Node {

@@ -4,6 +4,7 @@
 mod directory;
 mod plan;
 mod queue;
+mod sidecars;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ObjectRef;
+use crate::admission::{Index, Touched};
 use crate::apply::{About, Outcome, SendError, Sender, Write};
 use crate::build::objects::Context;
 use crate::credentials::{Credentials, Wanted};
@@ -75,6 +77,8 @@ pub(crate) struct Memory {
     roll: Arc<Roll>,
     /// What producers can show.
     given: plan::Given,
+    /// Uids of pods that were told why they have no sidecar.
+    told: BTreeSet<String>,
 }
 
 /// What is remembered of a fleet that autoscales.
@@ -161,6 +165,8 @@ pub struct Reconciler {
     pub tokens: Tokens,
     /// The one that every such namespace has.
     pub bundled: watch::Sender<Option<Bundle>>,
+    /// What reviews are held against, whether this operator leads or not.
+    pub index: watch::Sender<Index>,
 }
 
 fn version(object: &kube::api::DynamicObject) -> u64 {
@@ -224,14 +230,27 @@ impl Reconciler {
     }
 
     fn take(&mut self, state: &mut State, change: Change) {
-        state.take(change);
+        self.take_one(state, change);
         while let Ok(change) = self.changes.try_recv() {
-            state.take(change);
+            self.take_one(state, change);
         }
         let complete = state.store.is_complete();
         if self.complete.send_if_modified(|known| std::mem::replace(known, complete) != complete) {
             state.soon();
             state.directory_due = Some(Instant::now());
+        }
+    }
+
+    fn take_one(&self, state: &mut State, change: Change) {
+        let touched = Touched::by(&change);
+        let decides = change.source == Source::Settings || matches!(touched, Touched::All(_));
+        state.take(change);
+        if touched != Touched::Nothing {
+            self.index.send_modify(|index| index.follow(&state.store, &touched));
+        }
+        if decides {
+            let missing = plan::no_default_fleet(&state.store, &state.memory, &self.context);
+            self.index.send_modify(|index| index.default_fleet_is(missing.as_deref()));
         }
     }
 
@@ -268,6 +287,7 @@ impl Reconciler {
         let plan = plan::plan(&state.store, &mut state.memory, &state.queue, &self.context);
         let took = began.elapsed();
         self.metrics.planned(took, &plan.census);
+        self.index.send_modify(|index| index.default_fleet_is(plan.no_default_fleet.as_deref()));
         plan.scaled.into_iter().for_each(|kind| self.metrics.scaled(kind));
         self.targets.send_if_modified(|known| std::mem::replace(known, plan.targets.clone()) != plan.targets);
         self.secrets.send_if_modified(|known| std::mem::replace(known, plan.secrets.clone()) != plan.secrets);

@@ -10,6 +10,7 @@ mod linger;
 mod rollout;
 mod scaling;
 mod statuses;
+mod strays;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +29,8 @@ use crate::apply::{About, Write, compare};
 use crate::build::objects::Context;
 use crate::credentials::Wanted;
 use crate::names::{Name, name_of};
-use crate::nodes::{Target, Targets};
-use crate::observe::FaultKind;
+use crate::nodes::{Pace, Target, Targets};
+use crate::observe::{FaultKind, NodeView};
 use crate::pki::Bundle;
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 use crate::scale;
@@ -57,6 +58,8 @@ pub(super) struct Plan {
     pub(super) scaled: Vec<scale::Kind>,
     /// The trust bundle, if every namespace with a fleet has it.
     pub(super) trusted: Option<Bundle>,
+    /// What keeps the default fleet from being made.
+    pub(super) no_default_fleet: Option<String>,
 }
 
 /// Objects by kind, condition and status.
@@ -79,7 +82,7 @@ struct Round<'a> {
 /// Plans everything anew, while `queue` has writes on their way.
 pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &Context) -> Plan {
     memory.forget(store, context);
-    let views = Views::of(store, memory);
+    let views = Views::of(store, memory, context);
     let wanted = default_fleet::Wanted::of(store, memory, context);
     let resolution = resolve(store, &views, &wanted, context);
     let mut round = Round {
@@ -93,7 +96,8 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
         time: Time(Timestamp::now()),
         write_rate: queue.rate(),
     };
-    let mut plan = Plan::default();
+    let no_default_fleet = wanted.missing().map(str::to_owned);
+    let mut plan = Plan { no_default_fleet, ..Plan::default() };
     default_fleet::plan(&round, memory, &wanted, &mut plan);
     trust::plan(&round, memory, &mut plan);
     linger::plan(&mut round, memory, &mut plan);
@@ -106,6 +110,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
     // What was found just now is told at once.
     round.views.update(memory, &mut pending);
     statuses::plan(&round, memory, &mut plan);
+    strays::plan(&round, memory, &mut plan);
     let late = std::mem::take(&mut plan.late);
     plan.writes.extend(late);
     plan.targets = targets(&round);
@@ -115,7 +120,10 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
 impl Memory {
     /// Forgets what is about things that are there no more.
     fn forget(&mut self, store: &Store, context: &Context) {
-        let uids: BTreeSet<&str> = store.pods.values().map(|(_, node)| node.uid.as_str()).collect();
+        let beside = store.sidecars.values().map(|(_, view)| view.node.uid.as_str());
+        let uids: BTreeSet<&str> =
+            store.pods.values().map(|(_, node)| node.uid.as_str()).chain(beside).collect();
+        self.told.retain(|uid| uids.contains(uid.as_str()));
         self.answers.retain(|uid, _| uids.contains(uid.as_str()));
         self.loads.retain(|uid, _| uids.contains(uid.as_str()));
         self.scales.retain(|fleet, _| store.fleets.contains_key(fleet));
@@ -236,12 +244,24 @@ fn targets(round: &Round<'_>) -> Targets {
         let longest = longest(streams.get(key).copied().max(told).unwrap_or(0));
         let soon = !view.nodes.iter().all(|node| node.ready && node.status.as_deref().is_some_and(settled));
         for node in view.nodes.iter().filter(|node| !node.terminating) {
+            let pace = match (&view.sidecars, soon) {
+                (Some(_), _) => beside(node, view.revision),
+                (None, true) => Pace::Soon,
+                (None, false) => Pace::Later,
+            };
             if let Some(ip) = node.ip {
-                targets.insert(node.uid.clone(), Target { ip, soon, longest });
+                targets.insert(node.uid.clone(), Target { ip, pace, longest });
             }
         }
     }
     targets
+}
+
+/// How often a sidecar is asked. What is new its heartbeats say, so that it is asked in between.
+fn beside(node: &NodeView, published: Option<u64>) -> Pace {
+    let is_settled =
+        node.ready && node.status.as_ref().is_some_and(|status| Some(status.revision) == published);
+    if is_settled { Pace::Seldom } else { Pace::Later }
 }
 
 /// The longest answer that a node with so many streams is listened to, in bytes.
@@ -251,6 +271,11 @@ const fn longest(streams: usize) -> usize {
     /// A message of 1 KiB, and names.
     const STREAM: usize = 4 << 10;
     BASE.saturating_add(streams.saturating_mul(STREAM))
+}
+
+/// What keeps the default fleet from being made, as far as it is known without a plan.
+pub(super) fn no_default_fleet(store: &Store, memory: &Memory, context: &Context) -> Option<String> {
+    default_fleet::Wanted::of(store, memory, context).missing().map(str::to_owned)
 }
 
 /// What was told of scaling is not told again.
@@ -272,6 +297,7 @@ pub(super) fn subject(store: &Store, write: &Write) -> Option<Subject> {
             Some(Subject::Fleet(fleet))
         }
         About::Stream(stream) => Some(Subject::Stream(stream)),
+        About::Pod(_) => None,
         About::Child(key) => {
             let uid = match write {
                 Write::Apply { wanted, .. } => {

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod scaling;
+mod sidecars;
 mod trust;
 
 use clap::Parser;

@@ -9,9 +9,9 @@ use sluice_crds::ProxyFleet;
 use sluice_crds::pods::Mode;
 use sluice_wire::status::{NodeStatus, NotReady, StreamStatus};
 
-use super::Memory;
 use super::plan::Subject;
-use crate::build::objects;
+use super::{Memory, sidecars};
+use crate::build::objects::{self, Context};
 use crate::kind::ObjectKind;
 use crate::marks::PAUSED;
 use crate::observe::{Fault, FleetView, NodeView, Silent, WorkloadView};
@@ -38,9 +38,10 @@ struct Running {
 }
 
 impl Views {
-    pub(super) fn of(store: &Store, memory: &Memory) -> Self {
+    pub(super) fn of(store: &Store, memory: &Memory, context: &Context) -> Self {
         let mut nodes: BTreeMap<&FleetKey, Vec<NodeView>> = BTreeMap::new();
-        for (key, node) in store.pods.values() {
+        let mut beside = sidecars::by_fleet(store, context);
+        for (key, node) in store.pods.values().map(|(key, node)| (key, node)).chain(sidecars::nodes(store)) {
             let fleet = store.fleets.get(key);
             let status =
                 memory.answers.get(&node.uid).filter(|status| is_of(status, fleet.map(AsRef::as_ref)));
@@ -48,7 +49,8 @@ impl Views {
         }
         let seen = |(key, fleet): (&FleetKey, &Arc<ProxyFleet>)| {
             let nodes = nodes.remove(key).unwrap_or_default();
-            let view = view(store, memory, key, fleet, nodes);
+            let mut view = view(store, memory, key, fleet, nodes);
+            view.sidecars = beside.remove(key);
             (key.clone(), Seen { view, running: OnceCell::new() })
         };
         Self(store.fleets.iter().map(seen).collect())
@@ -134,7 +136,8 @@ fn view(
         faults: faults(memory, key),
         held: None,
         unwritten: false,
-        unmade: store.children.get(&workload(key, fleet.spec.mode)).and_then(unmade),
+        unmade: workload(key, fleet.spec.mode).and_then(|key| store.children.get(&key)).and_then(unmade),
+        sidecars: None,
         listened: memory.roll.warm,
         silent: memory
             .roll
@@ -147,14 +150,14 @@ fn faults(memory: &Memory, fleet: &FleetKey) -> Vec<Fault> {
     memory.faults_of(&Subject::Fleet(fleet.clone())).cloned().collect()
 }
 
-/// Which object runs the pods of a fleet.
-pub(super) fn workload((namespace, name): &FleetKey, mode: Mode) -> ChildKey {
-    let name = objects::names::fleet(name);
-    ChildKey { kind: objects::workload_kind(mode), namespace: namespace.clone(), name }
+/// Which object runs the pods of a fleet, if it has one.
+pub(super) fn workload((namespace, name): &FleetKey, mode: Mode) -> Option<ChildKey> {
+    let (kind, name) = (objects::workload_kind(mode)?, objects::names::fleet(name));
+    Some(ChildKey { kind, namespace: namespace.clone(), name })
 }
 
 fn numbers(store: &Store, fleet: &ProxyFleet, key: &FleetKey) -> Option<WorkloadView> {
-    let key = workload(key, fleet.spec.mode);
+    let key = workload(key, fleet.spec.mode)?;
     let child = store.children.get(&key)?;
     (child.owner.as_deref() == fleet.metadata.uid.as_deref()).then(|| counts(key.kind, child))
 }

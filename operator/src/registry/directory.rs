@@ -16,6 +16,17 @@ pub struct Directory {
     map: Arc<Map>,
     /// By uid: the fleet, and the place in its nodes.
     uids: HashMap<Arc<str>, (FleetKey, usize)>,
+    /// By uid.
+    sidecars: HashMap<Arc<str>, Beside>,
+}
+
+/// A pod that has a sidecar. It is heard, and told of its fleet's configuration; nobody is ever sent there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// The fleet that its sidecar is of, which is of the pod's namespace.
+    pub fleet: FleetKey,
+    /// The pod's name.
+    pub name: Arc<str>,
 }
 
 /// Where groups are served, by groupId.
@@ -74,7 +85,19 @@ impl Directory {
                 uids.insert(Arc::clone(&node.uid), (key.clone(), at));
             }
         }
-        Self { groups, fleets, map, uids }
+        Self { groups, fleets, map, uids, sidecars: HashMap::new() }
+    }
+
+    /// The same, with these pods that have a sidecar.
+    #[must_use]
+    pub fn with_sidecars(self, sidecars: HashMap<Arc<str>, Beside>) -> Self {
+        Self { sidecars, ..self }
+    }
+
+    /// The pod of a uid, if it has a sidecar.
+    #[must_use]
+    pub fn sidecar(&self, uid: &str) -> Option<(&Arc<str>, &Beside)> {
+        self.sidecars.get_key_value(uid)
     }
 
     /// The group of a groupId, if a fleet serves it.

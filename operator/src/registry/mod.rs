@@ -38,7 +38,7 @@ use crate::build::discovery::{Listed, ip_list, no_list};
 use crate::names;
 use crate::resolve::FleetKey;
 use beats::Said;
-use directory::{Directory, Node};
+use directory::{Beside, Directory, Node};
 use placement::Client;
 use roll::Roll;
 
@@ -83,16 +83,30 @@ impl Registry {
     /// [`Unheard`]; then nothing of it is kept.
     pub fn hear(&self, who: Claim<'_>, heartbeat: Heartbeat) -> Result<(), Unheard> {
         let directory = self.directory();
-        let uid = directory.as_deref().and_then(|directory| node(directory, who)).ok_or(Unheard::Unknown)?;
-        self.beats.try_send((Arc::clone(&uid.uid), Said::of(heartbeat))).map_err(|_| Unheard::Busy)
+        let known = directory.as_deref().and_then(|directory| {
+            let beside = beside(directory, who).map(|(uid, _)| uid);
+            beside.or_else(|| node(directory, who).map(|node| &node.uid))
+        });
+        let uid = known.ok_or(Unheard::Unknown)?;
+        self.beats.try_send((Arc::clone(uid), Said::of(heartbeat))).map_err(|_| Unheard::Busy)
     }
 
-    /// The fleet of a node.
+    /// The fleet of a node or of a sidecar.
     #[must_use]
     pub fn fleet_of(&self, who: Claim<'_>) -> Option<FleetKey> {
         let directory = self.directory()?;
+        if let Some((_, beside)) = beside(&directory, who) {
+            return Some(beside.fleet.clone());
+        }
         let node = node(&directory, who)?;
         directory.node(&node.uid).map(|(fleet, _)| fleet.clone())
+    }
+
+    /// The fleet that the pod has a sidecar of, if it has one.
+    #[must_use]
+    pub fn sidecar_of(&self, pod: &PodIdentity) -> Option<FleetKey> {
+        let directory = self.directory()?;
+        beside(&directory, Claim::Pod(pod)).map(|(_, beside)| beside.fleet.clone())
     }
 
     /// The fleet that InLong's clients call so.
@@ -180,6 +194,13 @@ fn node<'a>(directory: &'a Directory, who: Claim<'_>) -> Option<&'a Node> {
         Claim::Process(_) => true,
     };
     is_it.then_some(node)
+}
+
+/// The pod that `who` is, if it has a sidecar: under whichever service account, which is its application's.
+fn beside<'a>(directory: &'a Directory, who: Claim<'_>) -> Option<(&'a Arc<str>, &'a Beside)> {
+    let Claim::Pod(pod) = who else { return None };
+    let (uid, beside) = directory.sidecar(&pod.uid)?;
+    ((&pod.namespace, &*pod.pod) == (&beside.fleet.0, &*beside.name)).then_some((uid, beside))
 }
 
 fn no_node((namespace, name): &FleetKey) -> String {

@@ -38,7 +38,7 @@ impl Register {
         self.began.get_or_insert(now);
         let before = std::mem::replace(&mut self.directory, directory);
         let known = |uid: &str| self.directory.node(uid).is_some();
-        self.beats.retain(known);
+        self.beats.retain(|uid| known(uid) || self.directory.sidecar(uid).is_some());
         self.silence.retain(known);
         let same_map = before.has_map_of(&self.directory);
         for (key, fleet) in self.directory.fleets() {
@@ -56,7 +56,10 @@ impl Register {
 
     /// A node's heartbeat came. Whether its whole status is to be asked for.
     pub(super) fn heard(&mut self, uid: &Arc<str>, said: Said, now: Instant) -> bool {
-        let Some((fleet, _)) = self.directory.node(uid) else { return false };
+        let Some((fleet, _)) = self.directory.node(uid) else {
+            // A sidecar is on no list, so it may be as silent as it likes.
+            return self.directory.sidecar(uid).is_some() && self.beats.take(uid, said).status;
+        };
         self.silence.seen(uid, now);
         let was_lost = self.silence.heard(uid, now);
         let changed = self.beats.take(uid, said);

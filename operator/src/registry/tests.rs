@@ -198,3 +198,40 @@ async fn what_a_client_sends_is_told_back_only_so_far() {
     let list = world.registry.of_group(&"g".repeat(10_000), CLIENT).unwrap();
     assert!(list.err_msg.unwrap().len() < 200);
 }
+
+/// The token's pod of an application beside which a sidecar of `data/beside` runs.
+fn application() -> PodIdentity {
+    PodIdentity {
+        namespace: "data".to_owned(),
+        service_account: "sluice-big".to_owned(),
+        pod: "app-1".to_owned(),
+        uid: "uid-app-1".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_is_heard_and_never_listed() {
+    let mut world = World::of(&[1]).await;
+    let fleet = ("data".to_owned(), "beside".to_owned());
+    let beside = Beside { fleet: fleet.clone(), name: "app-1".into() };
+    let directory = Arc::into_inner(directory(fleets(&[1, 2]))).unwrap();
+    world
+        .directory
+        .send_replace(Some(Arc::new(directory.with_sidecars([("uid-app-1".into(), beside)].into()))));
+    world.until(|roll| roll.listing(&big()).is_some_and(|listing| listing.nodes.len() == 2)).await;
+    world.registry.hear(Claim::Pod(&application()), heartbeat(10)).unwrap();
+    assert_eq!(world.news.recv().await.as_deref(), Some("uid-app-1"), "its status is asked for");
+    assert_eq!(world.registry.sidecar_of(&application()), Some(fleet.clone()));
+    assert_eq!(world.registry.fleet_of(Claim::Pod(&application())), Some(fleet));
+    assert_eq!(ips(world.registry.of_group("g_test", CLIENT).unwrap()), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(world.load("uid-app-1"), None);
+    for forged in [
+        PodIdentity { namespace: "shop".to_owned(), ..application() },
+        PodIdentity { pod: "app-2".to_owned(), ..application() },
+        PodIdentity { uid: "uid-app-2".to_owned(), ..application() },
+    ] {
+        assert_eq!(world.registry.hear(Claim::Pod(&forged), heartbeat(10)), Err(Unheard::Unknown));
+        assert_eq!(world.registry.sidecar_of(&forged), None);
+    }
+    assert_eq!(world.registry.hear(Claim::Process("uid-app-1"), heartbeat(10)), Err(Unheard::Unknown));
+}

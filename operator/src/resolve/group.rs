@@ -18,6 +18,15 @@ pub(super) struct Placing {
     pub(super) refusal: Option<Refusal>,
 }
 
+/// Fleets, by their place in the list of all.
+#[derive(Clone, Copy)]
+pub(super) struct Fleets<'a> {
+    /// Namespaces and names.
+    pub(super) keys: &'a [FleetKey],
+    /// Whether their proxies are sidecars.
+    pub(super) sidecars: &'a [bool],
+}
+
 /// Where the streams of a group belong.
 #[derive(Clone, Copy)]
 struct Home {
@@ -27,9 +36,10 @@ struct Home {
 }
 
 /// Gives each stream what it gets, in the order of `wishes`. Where two contend, the one that comes first wins.
-pub(super) fn place(mut wishes: Vec<Wish>, keys: &[FleetKey], place: Place<'_>) -> Vec<Placing> {
+pub(super) fn place(mut wishes: Vec<Wish>, fleets: Fleets<'_>, place: Place<'_>) -> Vec<Placing> {
+    let keys = fleets.keys;
     refuse_conflicts(&mut wishes);
-    let homes = homes(&wishes, keys, place);
+    let homes = homes(&wishes, fleets, place);
     wishes.into_iter().zip(homes).map(|(wish, home)| settle(wish, home, keys)).collect()
 }
 
@@ -65,11 +75,16 @@ fn conflict(owner: &Wish) -> Refusal {
     Refusal { field: "spec.streamId", reason: Reason::Conflict, message }
 }
 
-/// The home of each stream's group; absent for streams that are served nowhere.
-fn homes(wishes: &[Wish], keys: &[FleetKey], place: Place<'_>) -> Vec<Option<Home>> {
-    let mut groups: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (index, wish) in wishes.iter().enumerate().filter(|(_, wish)| wish.fleet().is_some()) {
-        groups.entry(&wish.ids.group_id).or_default().push(index);
+/// The home of each stream's group; absent for streams that are served nowhere. Nobody is told where sidecars are, so what
+/// of a group is on such a fleet is at home there, wherever the rest is.
+fn homes(wishes: &[Wish], fleets: Fleets<'_>, place: Place<'_>) -> Vec<Option<Home>> {
+    let Fleets { keys, sidecars } = fleets;
+    let beside = |fleet: &usize| sidecars.get(*fleet).copied().unwrap_or(false);
+    let mut groups: HashMap<(&str, Option<usize>), Vec<usize>> = HashMap::new();
+    for (index, wish) in wishes.iter().enumerate() {
+        let Some(fleet) = wish.fleet() else { continue };
+        let own = Some(fleet).filter(beside);
+        groups.entry((&wish.ids.group_id, own)).or_default().push(index);
     }
     let mut homes = vec![None; wishes.len()];
     for members in groups.into_values() {

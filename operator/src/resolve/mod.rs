@@ -10,9 +10,11 @@ mod stream;
 mod wish;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sluice_crds::access::Sources;
 use sluice_crds::fleet::Refused;
+use sluice_crds::pods::Mode;
 use sluice_crds::record::{Compression, Key, Output, Split};
 use sluice_crds::stream::CreateTopic;
 use sluice_crds::{DataStream, ProxyFleet, ProxyFleetSpec};
@@ -20,7 +22,8 @@ use sluice_wire::auth::{Auth, TokenKeys};
 
 use self::fleet::Turned;
 use self::group::Placing;
-use self::stream::Ids;
+pub(crate) use self::stream::{Ids, ids};
+pub(crate) use self::wish::fleets_of;
 use self::wish::{Known, Wish};
 use crate::names::name_of;
 use crate::{ObjectRef, Problem, Reason};
@@ -82,6 +85,13 @@ pub struct Refusal {
     pub reason: Reason,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+impl fmt::Display for Refusal {
+    /// As a condition's message says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
 }
 
 /// What was decided of one stream.
@@ -233,7 +243,8 @@ pub fn resolve(
     };
     let named: Vec<(Ids, Option<usize>)> =
         wishes.iter().map(|wish| (wish.ids.clone(), wish.wanted)).collect();
-    let placings = group::place(wishes, &keys, place);
+    let sidecars: Vec<bool> = fleets.iter().map(|fleet| fleet.resource.spec.mode == Mode::Sidecar).collect();
+    let placings = group::place(wishes, group::Fleets { keys: &keys, sidecars: &sidecars }, place);
     let mut filled = Filled::new(fleets.len());
     for ((stream, (ids, wanted)), placing) in streams.iter().zip(named).zip(placings) {
         filled.turn_away(&ids, wanted, &placing);
@@ -249,6 +260,14 @@ pub fn resolve(
         .map(|(((fleet, key), (streams, turned)), _)| fleet::resolved(fleet.resource, key, streams, turned));
     resolution.fleets = resolved.collect();
     resolution
+}
+
+/// What `fleet` says of a stream, whatever other streams there are.
+///
+/// # Errors
+/// Why it does not serve the stream.
+pub(crate) fn offered(fleet: &ProxyFleet, stream: &DataStream, place: Place<'_>) -> Result<(), Refusal> {
+    stream::offer(fleet, stream, &ids(stream), place).map(drop)
 }
 
 /// The streams that each fleet serves, and those it turns away.

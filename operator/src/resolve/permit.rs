@@ -3,6 +3,7 @@
 
 use sluice_crds::ProxyFleet;
 use sluice_crds::attach::{AllowedNamespaces, AllowedStreams, From};
+use sluice_crds::pods::Mode;
 
 use super::{Place, Refusal, glob};
 use crate::Reason;
@@ -27,6 +28,9 @@ pub(super) struct Permit<'a> {
 impl<'a> Permit<'a> {
     /// Lets streams of `namespace` in, or says why not.
     pub(super) fn of(fleet: &'a ProxyFleet, namespace: &'a str, place: Place<'_>) -> Result<Self, Refusal> {
+        if fleet.spec.mode == Mode::Sidecar && !is_own(fleet, namespace) {
+            return Err(beside(fleet, namespace));
+        }
         if answer(fleet, namespace, place) != Answer::No {
             let bound_by = fleet.spec.allowed_streams.as_ref().filter(|_| !is_own(fleet, namespace));
             return Ok(Self { fleet, namespace, bound_by });
@@ -100,6 +104,16 @@ impl<'a> Permit<'a> {
         );
         Err(Refusal { field, reason: Reason::NotPermitted, message })
     }
+}
+
+/// Sidecars are reached from their own pods alone, and these are in the fleet's namespace.
+fn beside(fleet: &ProxyFleet, namespace: &str) -> Refusal {
+    let message = format!(
+        "ProxyFleet {} is of mode Sidecar, whose proxies run in pods of its own namespace alone; attach to one of that mode \
+         in namespace {namespace}, or to one of another mode",
+        named(fleet)
+    );
+    Refusal { field: "spec.fleet", reason: Reason::NotPermitted, message }
 }
 
 /// Why it can't be told here whether `fleet` lets streams of `namespace` in; `None` where it can.

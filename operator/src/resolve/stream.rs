@@ -1,7 +1,9 @@
 //! One stream on one fleet: its ids, its sink, its topic, or why that fleet can't serve it.
 //! It looks at no other stream.
 
+use sluice_crds::access::Sources;
 use sluice_crds::auth::AuthType;
+use sluice_crds::pods::Mode;
 use sluice_crds::sink::Sink;
 use sluice_crds::{DataStream, Kind, ProxyFleet, Size};
 use sluice_wire::auth::{Account, Auth};
@@ -18,13 +20,14 @@ const FORM_FACTOR: u64 = 3;
 
 /// A stream and what producers call it.
 #[derive(Clone, Debug)]
-pub(super) struct Ids {
-    pub(super) stream: ObjectRef,
-    pub(super) group_id: String,
-    pub(super) stream_id: String,
+pub(crate) struct Ids {
+    pub(crate) stream: ObjectRef,
+    pub(crate) group_id: String,
+    pub(crate) stream_id: String,
 }
 
-pub(super) fn ids(stream: &DataStream) -> Ids {
+/// The ids in effect.
+pub(crate) fn ids(stream: &DataStream) -> Ids {
     let namespace = stream.metadata.namespace.clone().unwrap_or_default();
     let name = stream.metadata.name.clone().unwrap_or_default();
     Ids {
@@ -46,7 +49,10 @@ pub(super) fn offer(
     let sink = find_sink(stream, fleet, &permit)?;
     permit.sink(&sink.name)?;
     is_durable(sink, place)?;
-    let resolved = effective(stream, ids, sink);
+    let mut resolved = effective(stream, ids, sink);
+    if fleet.spec.mode == Mode::Sidecar {
+        open_to_its_pod(&mut resolved);
+    }
     permit.topic(&resolved.topic)?;
     if resolved.create.is_some() {
         permit.create_topic(&resolved.topic)?;
@@ -141,6 +147,11 @@ fn auth(stream: &DataStream, namespace: &str) -> Auth {
 fn tokens_secret(stream: &DataStream) -> Option<String> {
     let auth = stream.spec.auth.as_ref().filter(|auth| auth.kind == AuthType::Token)?;
     auth.tokens_secret.as_ref().map(|secret| secret.name.clone())
+}
+
+/// A sidecar is reached from its own pod alone, over loopback: there is nobody to be told apart.
+fn open_to_its_pod(stream: &mut ResolvedStream) {
+    (stream.sources, stream.auth, stream.tokens_secret) = (Sources::default(), Auth::None, None);
 }
 
 /// There are no service accounts on a person's own machine.

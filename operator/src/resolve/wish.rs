@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use super::stream::{self, Ids};
-use super::{Cluster, DEFAULT_FLEET, DEFAULT_FLEET_NAMESPACE, Place, Refusal, ResolvedStream, Written};
+use super::{
+    Cluster, DEFAULT_FLEET, DEFAULT_FLEET_NAMESPACE, FleetKey, Place, Refusal, ResolvedStream, Written,
+};
 use crate::Reason;
 
 /// Fleets by namespace and name, each with its place in the list of all.
@@ -119,6 +121,22 @@ fn now<'a>(stream: &DataStream, known: &Known<'a>, place: Place<'_>) -> Option<(
     if !matches!(place, Place::Cluster(_)) {
         return None;
     }
-    let (namespace, name) = stream.status.as_ref()?.fleet.as_deref()?.split_once('/')?;
+    let (namespace, name) = last(stream)?;
     known.find(namespace, name)
+}
+
+/// Namespace and name of the fleet that served the stream last.
+fn last(stream: &DataStream) -> Option<(&str, &str)> {
+    stream.status.as_ref()?.fleet.as_deref()?.split_once('/')
+}
+
+/// The fleets that decide about a stream: the one it names, or the default one, and the one that served it last.
+pub(crate) fn fleets_of(stream: &DataStream, default_fleet: &FleetKey) -> (FleetKey, Option<FleetKey>) {
+    let own = || stream.metadata.namespace.clone().unwrap_or_default();
+    let wanted = stream.spec.fleet.as_ref().map_or_else(
+        || default_fleet.clone(),
+        |fleet| (fleet.namespace.clone().unwrap_or_else(own), fleet.name.clone()),
+    );
+    let last = last(stream).map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    (wanted, last)
 }

@@ -9,7 +9,8 @@ use sluice_wire::status::NotReady;
 use super::condition::{self, Told};
 use super::nodes::{self, Nodes, share};
 use super::reason::{Available, Degraded, Progressing, Reason};
-use crate::observe::{FaultKind, FleetView, Silent, WorkloadView};
+use super::sidecar;
+use crate::observe::{FaultKind, FleetView, SidecarsView, Silent, WorkloadView};
 use crate::resolve::ResolvedFleet;
 
 /// The status of `fleet` by what it serves and what is seen of it. `selector` is that of its pods. A status that
@@ -41,13 +42,14 @@ pub fn fleet(
         _ => degraded,
     };
     let told = vec![available(fleet, view, &nodes), progressing(fleet, view), degraded];
-    let workload = view.workload.unwrap_or_default();
+    let (replicas, ready) = numbers(view);
     let revision = view.revision.and_then(|revision| i64::try_from(revision).ok());
     ProxyFleetStatus {
         observed_generation: generation,
         conditions: condition::conditions(told, conditions, generation, now),
-        replicas: Some(workload.replicas),
-        ready_replicas: Some(workload.ready),
+        replicas: Some(replicas),
+        ready_replicas: Some(ready),
+        sidecars: view.sidecars.as_ref().map(|sidecars| sidecars.counts),
         selector: Some(selector),
         streams: Some(i32::try_from(resolved.streams.len()).unwrap_or(i32::MAX)),
         refused: resolved.refused.clone(),
@@ -56,11 +58,22 @@ pub fn fleet(
     }
 }
 
+/// How many proxies there are, and how many of them take reports.
+fn numbers(view: &FleetView) -> (i32, i32) {
+    match &view.sidecars {
+        Some(SidecarsView { counts, .. }) => (counts.running + counts.waiting, counts.running),
+        None => view.workload.map(|workload| (workload.replicas, workload.ready)).unwrap_or_default(),
+    }
+}
+
 fn desired(fleet: &ProxyFleet, view: &FleetView) -> i32 {
     view.workload.map_or(fleet.spec.replicas, |workload| workload.desired)
 }
 
 fn available(fleet: &ProxyFleet, view: &FleetView, nodes: &Nodes<'_>) -> Told {
+    if let Some(sidecars) = &view.sidecars {
+        return sidecar::available(view, sidecars);
+    }
     let desired = desired(fleet, view);
     let is_daemon = fleet.spec.mode == Mode::DaemonSet;
     match (nodes.count, desired) {
@@ -93,6 +106,9 @@ fn progressing(fleet: &ProxyFleet, view: &FleetView) -> Told {
     if let Some(words) = &view.held {
         return Told::new(Progressing::Waiting, words.as_str());
     }
+    if let Some(sidecars) = &view.sidecars {
+        return sidecar::progressing(view, sidecars);
+    }
     let Some(workload) = view.workload else {
         return Told::new(Progressing::Starting, format!("the {:?} is not there yet", fleet.spec.mode));
     };
@@ -119,6 +135,7 @@ fn degraded(view: &FleetView, nodes: &Nodes<'_>) -> Told {
         view.unmade.as_ref().map(|why| (Degraded::PodsFailing, format!("no pod can be made: {why}"))),
     );
     troubles.extend(failing_pods(view));
+    troubles.extend(sidecar::missing(view));
     troubles.extend(refused_configuration(view));
     troubles.extend(bad_sinks(nodes));
     troubles.extend(bad_https(nodes));

@@ -10,6 +10,7 @@ mod event;
 mod fleet;
 mod nodes;
 pub mod reason;
+mod sidecar;
 mod sink;
 mod stream;
 

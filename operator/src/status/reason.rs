@@ -228,6 +228,8 @@ reasons! {
     Available {
         /// It does.
         NodesReady: True, News;
+        /// It gives sidecars, and no pod has one now.
+        NoSidecars: True, Never;
         /// No node is ready.
         NoNodesReady: False, Loss;
         /// It is to have no nodes.
@@ -262,6 +264,8 @@ reasons! {
         ApplyRefused: True, Warning;
         /// Pods don't run.
         PodsFailing: True, Warning;
+        /// Pods asked for a sidecar and have none.
+        SidecarsMissing: True, Warning;
         /// A node refuses the configuration.
         ConfigRefused: True, Warning;
         /// A Secret of a connection is missing or can't be used.

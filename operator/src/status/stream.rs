@@ -102,10 +102,7 @@ pub(super) fn name((namespace, name): &FleetKey) -> String {
 
 fn accepted(decision: &Decision) -> Told {
     match (&decision.refusal, &decision.fleet) {
-        (Some(refusal), _) => {
-            let message = format!("{}: {}", refusal.field, refusal.message);
-            Told::new(Accepted::Refused(refusal.reason), message)
-        }
+        (Some(refusal), _) => Told::new(Accepted::Refused(refusal.reason), refusal.to_string()),
         (None, Some(key)) => Told::new(Accepted::Accepted, format!("ProxyFleet {} serves it", name(key))),
         (None, None) => Told::new(Accepted::Accepted, "a fleet will serve it"),
     }

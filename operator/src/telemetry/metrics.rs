@@ -35,6 +35,8 @@ pub struct Metrics {
     tokens_refused: IntCounterVec,
     handshakes_failed: IntCounter,
     certificate: IntGauge,
+    reviews: IntCounterVec,
+    review: Histogram,
 }
 
 /// A long poll that waits; it is counted no more when dropped.
@@ -113,6 +115,19 @@ impl Metrics {
                 "sluice_operator_certificate_expiry_timestamp_seconds",
                 "When the certificate that is served expires; 0 while there is none.",
             )?,
+            reviews: IntCounterVec::new(
+                Opts::new("sluice_operator_reviews_total", "Answers of the port of webhooks."),
+                &["route", "answer"],
+            )?,
+            review: Histogram::with_opts(
+                HistogramOpts::new(
+                    "sluice_operator_review_duration_seconds",
+                    "Time to answer a review, once it has come whole.",
+                )
+                .buckets(vec![
+                    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 1.0,
+                ]),
+            )?,
         };
         metrics.registry.register(Box::new(metrics.reconcile.clone()))?;
         metrics.registry.register(Box::new(metrics.errors.clone()))?;
@@ -132,6 +147,8 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.tokens_refused.clone()))?;
         metrics.registry.register(Box::new(metrics.handshakes_failed.clone()))?;
         metrics.registry.register(Box::new(metrics.certificate.clone()))?;
+        metrics.registry.register(Box::new(metrics.reviews.clone()))?;
+        metrics.registry.register(Box::new(metrics.review.clone()))?;
         Ok(metrics)
     }
 
@@ -162,6 +179,7 @@ impl Metrics {
             }
             Write::StreamStatus { .. } => "stream_status",
             Write::FleetStatus { .. } => "fleet_status",
+            Write::PodEvent { .. } => "pod_event",
         };
         self.writes.with_label_values(&[about]).inc();
     }
@@ -228,6 +246,14 @@ impl Metrics {
     /// The certificate that is served expires then, in seconds since 1970.
     pub fn certificate_expires(&self, at: u64) {
         self.certificate.set(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+
+    /// A request to the port of webhooks was answered, a review in this time.
+    pub fn reviewed(&self, route: &str, answer: &str, took: Option<Duration>) {
+        self.reviews.with_label_values(&[route, answer]).inc();
+        if let Some(took) = took {
+            self.review.observe(took.as_secs_f64());
+        }
     }
 
     /// All of them in Prometheus' text form.

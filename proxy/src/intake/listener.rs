@@ -36,6 +36,35 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Binds a TCP listener at each address. Of several, one of a kind that the machine does not have is left out, as `::1`
+/// is where there is no IPv6.
+///
+/// # Errors
+/// The address that can't be listened on, and what the system says of it; or the last one, if there would be none.
+pub fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let (mut bound, mut left_out) = (Vec::new(), None);
+    for address in addresses {
+        match bind(*address) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if is_unknown_here(&error) => {
+                tracing::info!(%address, %error, "the machine does not have this address; it is left out");
+                left_out = Some((*address, error));
+            }
+            Err(error) => return Err((*address, error)),
+        }
+    }
+    match left_out {
+        Some(none) if bound.is_empty() => Err(none),
+        _ => Ok(bound),
+    }
+}
+
+/// Whether the machine has no such address, or none of its kind.
+fn is_unknown_here(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+}
+
 /// The report listener.
 #[derive(Debug)]
 pub struct Listener {
@@ -141,4 +170,35 @@ async fn serve_tls(
     };
     let Some((socket, names)) = secured else { return End::Over };
     connection::serve(socket, Peer { names, ..peer }, routes, closing).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_machine_does_not_have_is_left_out_beside_one_that_it_has() {
+        // 192.0.2.1 is for documentation, so no machine has it.
+        let bound = bind_all(&[at("127.0.0.1:0"), at("192.0.2.1:0")]).unwrap();
+        let addresses: Vec<_> = bound.iter().map(|socket| socket.local_addr().unwrap().ip()).collect();
+        assert_eq!(addresses, [at("127.0.0.1:0").ip()]);
+    }
+
+    #[tokio::test]
+    async fn without_any_address_that_the_machine_has_there_is_nothing_to_listen_on() {
+        let (address, _) = bind_all(&[at("192.0.2.1:0")]).unwrap_err();
+        assert_eq!(address, at("192.0.2.1:0"));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_told_however_many_others_there_are() {
+        let taken = bind(at("127.0.0.1:0")).unwrap();
+        let address = taken.local_addr().unwrap();
+        let (told, error) = bind_all(&[at("127.0.0.1:0"), address]).unwrap_err();
+        assert_eq!((told, error.kind()), (address, io::ErrorKind::AddrInUse));
+    }
 }

@@ -43,7 +43,7 @@ use crate::lifecycle::Lifecycle;
 use crate::telemetry::Tracing;
 
 use connection::Peer;
-pub use listener::{Listener, bind};
+pub use listener::{Listener, bind, bind_all};
 
 /// What the report path works with.
 #[derive(Clone, Debug)]

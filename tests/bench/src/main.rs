@@ -82,6 +82,15 @@ enum Command {
         #[arg(long, default_value_t = NODES)]
         nodes: usize,
     },
+    /// Only webhooks: how long the API server waits for a review.
+    Reviews {
+        /// Streams that the operator knows.
+        #[arg(long, default_value_t = STREAMS)]
+        streams: usize,
+    },
+    /// Answers reviews as the operator, until standard input ends.
+    #[command(hide = true)]
+    Reviewer(control::reviewer::Args),
     /// Serves as the operator, until standard input ends.
     #[command(hide = true)]
     Operator(control::server::Args),
@@ -129,6 +138,8 @@ fn main() {
         Some(Command::Poll { pollers, streams, changes }) => control::poll::run(*pollers, *streams, *changes),
         Some(Command::Waiters { sockets, alone }) => control::waiters::run(*sockets, *alone),
         Some(Command::Heartbeats { nodes }) => control::heartbeats::run(*nodes, length.max(HEARTBEATS)),
+        Some(Command::Reviews { streams }) => control::reviews::run(*streams),
+        Some(Command::Reviewer(args)) => control::reviewer::run(args),
         Some(Command::Operator(args)) => control::server::run(args),
         Some(Command::Manager(args)) => control::manager::run(args),
         Some(Command::Pollers(args)) => control::pollers::run(args),
@@ -141,6 +152,7 @@ fn main() {
             control::poll::run(POLLERS, STREAMS, CHANGES);
             control::waiters::run(SOCKETS, ALONE);
             control::heartbeats::run(NODES, length.max(HEARTBEATS));
+            control::reviews::run(STREAMS);
         }
     }
 }

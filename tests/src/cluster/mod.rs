@@ -7,6 +7,7 @@
 mod audit;
 mod definitions;
 mod home;
+mod inside;
 mod kafka;
 mod namespace;
 pub mod pods;

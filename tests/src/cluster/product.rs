@@ -35,6 +35,9 @@ fn polled(id: &str) -> String {
     format!("polled-{}-{:x}", if id.is_empty() { "soul" } else { id }, std::process::id())
 }
 
+/// The label of namespaces whose resources go past the operator's webhooks, so that the reconciler's own word is heard.
+pub const UNCHECKED: &str = "sluice.dev/test-unchecked";
+
 static INSTALLED: Mutex<bool> = Mutex::new(false);
 
 impl Cluster {
@@ -61,6 +64,12 @@ impl Cluster {
         Namespace::named(self, polled(id), &[])
     }
 
+    /// A namespace whose resources nobody checks on their way in.
+    #[must_use]
+    pub fn unchecked_namespace(&self, prefix: &str) -> Namespace<'_> {
+        self.labelled_namespace(prefix, &[(UNCHECKED, "true")])
+    }
+
     /// Installs or upgrades the release with further arguments, and waits until it is there.
     ///
     /// # Panics
@@ -72,6 +81,9 @@ impl Cluster {
         let spaces: serde_json::Map<_, _> =
             SPACES.iter().map(|id| ((*id).to_owned(), polled(id).into())).collect();
         let spaces = format!("longPolling.namespaces={}", Value::Object(spaces));
+        let checked = format!(
+            r#"webhooks.namespaceSelector={{"matchExpressions":[{{"key":"{UNCHECKED}","operator":"DoesNotExist"}}]}}"#
+        );
         let arguments = ["upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace"];
         let values = [
             "--set",
@@ -80,6 +92,8 @@ impl Cluster {
             &kafka,
             "--set-json",
             &spaces,
+            "--set-json",
+            &checked,
             "--wait",
             "--timeout",
             "3m",

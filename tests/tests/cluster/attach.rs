@@ -61,7 +61,7 @@ fn no_topic(name: &str) {
 fn a_namespace_that_may_not_attach_is_told_the_rule_and_nothing_of_it_reaches_kafka() {
     let cluster = Cluster::shared();
     cluster.install();
-    let (owner, shop) = (cluster.namespace("owner"), cluster.namespace("shop"));
+    let (owner, shop) = (cluster.namespace("owner"), cluster.unchecked_namespace("shop"));
     let selector = "allowedStreams: {createTopics: true, namespaces: {from: Selector, selector: {matchLabels: {team: data}}}}";
     owner.apply(&(fleet("same", 1) + &fleet_that("chosen", selector)));
     owner.apply(&(own(&owner, "same") + &own(&owner, "chosen")));
@@ -137,7 +137,7 @@ fn forbidden_names(owner: &Namespace<'_>, shop: &Namespace<'_>) -> [(&'static st
 fn what_a_stream_may_not_name_is_told_by_field_and_heals_once_it_is_allowed() {
     let cluster = Cluster::shared();
     cluster.install();
-    let (owner, shop) = (cluster.namespace("owner"), cluster.namespace("shop"));
+    let (owner, shop) = (cluster.namespace("owner"), cluster.unchecked_namespace("shop"));
     let allowed = "allowedStreams: {namespaces: {from: All}, sinks: [kafka]}";
     let second = "\"}}, {name: second, kafka: {bootstrapServers: \"kafka.kafka:9092\"}}]";
     owner.apply(&fleet_that("edge", allowed).replace("\"}}]", second));
@@ -169,7 +169,7 @@ fn of_two_streams_of_the_same_ids_the_older_keeps_them() {
     let cluster = Cluster::shared();
     cluster.install();
     // The older comes later by name, so that age alone can have decided.
-    let (young, old) = (cluster.namespace("a-young"), cluster.namespace("z-old"));
+    let (young, old) = (cluster.unchecked_namespace("a-young"), cluster.namespace("z-old"));
     let open =
         "allowedStreams: {namespaces: {from: All}, groupIds: [\"*\"], topics: [\"*\"], createTopics: true}";
     old.apply(&fleet_that("edge", open));

@@ -52,6 +52,10 @@ mod scale;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod unused_rights;
+#[cfg(test)]
+mod webhooks;

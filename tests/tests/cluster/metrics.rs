@@ -184,7 +184,7 @@ fn a_stream_that_becomes_ready_is_an_event() {
 fn a_refusal_is_an_event_that_says_why() {
     let cluster = Cluster::shared();
     cluster.install();
-    let space = cluster.namespace("refused");
+    let space = cluster.unchecked_namespace("refused");
     space.apply(ELSEWHERE);
     let note = until_event(&space, ("DataStream", "elsewhere"), ("Warning", "NotPermitted"));
     let message = space.until_condition("dstream/elsewhere", "Accepted", "False", "NotPermitted", PATIENCE);

@@ -50,7 +50,7 @@ fn every_example_for_a_cluster_is_valid() {
         kinds.extend(found.map(|valid| valid["object"]["kind"].as_str().unwrap().to_owned()));
     }
     kinds.sort();
-    assert_eq!(kinds, ["DataStream", "DataStream", "ProxyFleet"]);
+    assert_eq!(kinds, ["DataStream", "DataStream", "DataStream", "ProxyFleet", "ProxyFleet"]);
 }
 
 #[test]

@@ -66,6 +66,8 @@ mod sdk_replay;
 #[cfg(test)]
 mod secure;
 #[cfg(test)]
+mod sidecar;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod support;

@@ -7,11 +7,12 @@ use std::net::SocketAddr;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
+use sluice_crds::pods::Mode;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use super::owner::Owner;
 use super::{labels, names, value};
-use crate::build::discovery::{Listed, ip_list};
+use crate::build::discovery::{Listed, ip_list, no_list};
 use crate::names::name_of;
 use crate::resolve::Decision;
 
@@ -19,11 +20,15 @@ use crate::resolve::Decision;
 /// each variable below the 128 KiB a process is given.
 pub const MAX_LISTED: usize = 1_000;
 
-/// Where producers reach a fleet, without a path.
+/// Where producers reach a fleet, without a path: a sidecar in their own pod, all others by their Service.
 #[must_use]
 pub fn url(fleet: &ProxyFleet) -> String {
+    let port = fleet.spec.listeners.http.port;
+    if fleet.spec.mode == Mode::Sidecar {
+        return format!("http://127.0.0.1:{port}");
+    }
     let (namespace, name) = name_of(&fleet.metadata);
-    format!("http://{}.{namespace}.svc:{}", names::fleet(&name), fleet.spec.listeners.http.port)
+    format!("http://{}.{namespace}.svc:{port}", names::fleet(&name))
 }
 
 /// The endpoint ConfigMap of a stream that `fleet` serves by `nodes`, the best first; of more than [`MAX_LISTED`] the
@@ -58,7 +63,10 @@ fn data(
     let port = fleet.spec.listeners.http.port;
     let addresses: Vec<String> =
         nodes.iter().map(|node| SocketAddr::new(node.ip, port).to_string()).collect();
-    let list = ip_list(&name_of(&fleet.metadata), nodes, port, stream.spec.limits.max_body_bytes.bytes());
+    let list = match fleet.spec.mode {
+        Mode::Sidecar => no_list("sidecars take reports of their own pod alone, at SLUICE_URL".to_owned()),
+        _ => ip_list(&name_of(&fleet.metadata), nodes, port, stream.spec.limits.max_body_bytes.bytes()),
+    };
     [
         ("SLUICE_URL", url(fleet)),
         ("SLUICE_ADDRESSES", addresses.join(",")),
@@ -94,6 +102,10 @@ mod tests {
     }
 
     fn made(nodes: &[Listed<'_>]) -> Value {
+        made_on(&fleet(), nodes)
+    }
+
+    fn made_on(fleet: &ProxyFleet, nodes: &[Listed<'_>]) -> Value {
         let mut stream = DataStream::new("orders", DataStreamSpec::default());
         stream.metadata.uid = Some("u".to_owned());
         stream.metadata.namespace = Some("shop".to_owned());
@@ -107,11 +119,11 @@ mod tests {
             stream_id: "orders-v2".to_owned(),
             topic: None,
             sink: None,
-            fleet: Some(name_of(&fleet().metadata)),
+            fleet: Some(name_of(&fleet.metadata)),
             moving_to: None,
             refusal: None,
         };
-        endpoints(&stream, &decision, &fleet(), nodes)
+        endpoints(&stream, &decision, fleet, nodes)
     }
 
     fn of(object: &Value, key: &str) -> String {
@@ -161,6 +173,17 @@ mod tests {
         let object = made(&[]);
         assert_eq!(of(&object, "SLUICE_ADDRESSES"), "");
         assert!(of(&object, "endpoints.json").contains(r#""success":false"#));
+    }
+
+    #[test]
+    fn a_producer_beside_a_sidecar_finds_it_in_its_own_pod() {
+        let mut fleet = fleet();
+        fleet.spec.mode = Mode::Sidecar;
+        let object = made_on(&fleet, &[]);
+        assert_eq!(of(&object, "SLUICE_URL"), "http://127.0.0.1:46802");
+        assert_eq!(of(&object, "SLUICE_ADDRESSES"), "");
+        assert_eq!(of(&object, "SLUICE_STREAM_ID"), "orders-v2");
+        assert!(of(&object, "endpoints.json").contains("their own pod alone"));
     }
 
     #[test]

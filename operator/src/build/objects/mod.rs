@@ -9,6 +9,7 @@
 //! | [`pod_template`] | what of `spec.podTemplate` is refused, and the rest merged over ours |
 //! | [`workload`], [`deployment`], [`stateful_set`], [`daemon_set`] | what runs the pods |
 //! | [`service`], [`service_account`], [`disruption_budget`], [`network_policy`] | what stands beside it |
+//! | [`sidecar`] | the proxy's container in applications' pods, and what it mounts |
 //! | [`endpoints`] | the endpoint ConfigMap of a stream |
 //! | [`trust`] | the trust bundle of a namespace |
 //! | [`default_fleet`] | the fleet for streams that name none |
@@ -27,6 +28,7 @@ mod pod;
 mod pod_template;
 mod service;
 mod service_account;
+mod sidecar;
 mod stateful_set;
 mod trust;
 mod volumes;
@@ -39,16 +41,21 @@ pub use endpoints::{MAX_LISTED, endpoints, url};
 pub use network_policy::Network;
 pub use owner::Owner;
 pub use pod_template::Fault;
+pub use sidecar::{ADMIN_PORT, Sidecar, sidecar, sidecar_image};
 pub use trust::trust;
 pub use workload::{resize, workload_kind};
 
 use serde::Serialize;
 use serde_json::Value;
+use sluice_crds::pods::Mode;
 
 use crate::resolve::ResolvedFleet;
 
 /// The container of every fleet's pod that is the proxy.
 pub const PROXY_CONTAINER: &str = "proxy";
+
+/// The container of an application's pod that is the proxy.
+pub const SIDECAR_CONTAINER: &str = "sluice-proxy";
 
 /// What a fleet comes to. Objects have their `apiVersion` and `kind`, and only fields that the operator sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,9 +76,13 @@ impl FleetObjects {
     }
 }
 
-/// The objects of `fleet`, all in its namespace and owned by it. Equal fleets give equal objects.
+/// The objects of `fleet`, all in its namespace and owned by it; none of a fleet of sidecars, whose pods are others'. Equal
+/// fleets give equal objects.
 #[must_use]
 pub fn fleet(fleet: &ResolvedFleet, context: &Context) -> FleetObjects {
+    if fleet.spec.mode == Mode::Sidecar {
+        return FleetObjects { objects: Vec::new(), faults: Vec::new() };
+    }
     let mut objects = vec![
         service_account::service_account(fleet),
         service::service(fleet, context),
@@ -81,7 +92,7 @@ pub fn fleet(fleet: &ResolvedFleet, context: &Context) -> FleetObjects {
     objects.extend(network_policy::network_policy(fleet, context));
     match pod_template::over(pod::template(fleet, context), fleet.spec.pod_template.as_ref()) {
         Ok(template) => {
-            objects.push(workload::workload(fleet, template, context));
+            objects.extend(workload::workload(fleet, template, context));
             FleetObjects { objects, faults: Vec::new() }
         }
         Err(faults) => FleetObjects { objects, faults },

@@ -3,6 +3,7 @@
 mod golden;
 mod https;
 mod network;
+mod sidecar;
 
 use serde_json::json;
 use sluice_crds::ProxyFleet;
@@ -68,7 +69,7 @@ fn kinds(objects: &[Value]) -> Vec<&str> {
 }
 
 fn workload(resolved: &ResolvedFleet) -> Value {
-    one(&objects(resolved), workload_kind(resolved.spec.mode)).clone()
+    one(&objects(resolved), workload_kind(resolved.spec.mode).unwrap()).clone()
 }
 
 fn pod(resolved: &ResolvedFleet) -> Value {

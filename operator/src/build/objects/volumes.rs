@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, EmptyDirVolumeSource, KeyToPath, ProjectedVolumeSource,
     SecretVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use sluice_wire::parts;
 
 use super::context::Context;
@@ -36,6 +37,10 @@ pub(super) const TRUST_FILE: &str = "ca.crt";
 /// Where a proxy keeps what it has to find again when its container starts anew.
 pub(super) const STATE_DIRECTORY: &str = "/var/lib/sluice";
 
+/// The most that a sidecar's state takes: the longest configuration twice, while one replaces the other, and to spare. A
+/// pod that has more is evicted.
+const STATE_LIMIT: &str = "160Mi";
+
 /// How long a token holds, in seconds. The kubelet puts another one there in time.
 const TOKEN_SECONDS: i64 = 3_600;
 
@@ -51,8 +56,19 @@ const STATE: &str = "sluice-state";
 /// The volume with the configuration.
 const CONFIG: &str = "sluice-config";
 
-/// Readable by whichever user the pod runs as, so that no `fsGroup` is needed; nobody else is in the pod.
+/// Readable by whichever user the pod runs as, so that no `fsGroup` is needed; in a pod that has other
+/// containers, these mount none of it.
 const READABLE: i32 = 0o444;
+
+/// The volumes of a sidecar and where it mounts them. Its state is bounded: it is on the disk of a pod that is not the
+/// operator's.
+pub(super) fn sidecar_volumes(fleet: &ResolvedFleet, context: &Context) -> (Vec<Volume>, Vec<VolumeMount>) {
+    let (mut volumes, mounts) = volumes(fleet, context);
+    for state in volumes.iter_mut().filter_map(|volume| volume.empty_dir.as_mut()) {
+        state.size_limit = Some(Quantity(STATE_LIMIT.to_owned()));
+    }
+    (volumes, mounts)
+}
 
 /// The volumes of a fleet's pods and where the proxy's container mounts them.
 pub(super) fn volumes(fleet: &ResolvedFleet, context: &Context) -> (Vec<Volume>, Vec<VolumeMount>) {

@@ -15,23 +15,25 @@ use crate::resolve::ResolvedFleet;
 /// How many former versions are kept for a person to look at.
 pub(super) const HISTORY: i32 = 3;
 
-/// The kind of workload that runs a fleet of `mode`.
+/// The kind of workload that runs a fleet of `mode`; `None`: pods of applications do.
 #[must_use]
-pub const fn workload_kind(mode: Mode) -> ObjectKind {
+pub const fn workload_kind(mode: Mode) -> Option<ObjectKind> {
     match mode {
-        Mode::Deployment => ObjectKind::Deployment,
-        Mode::StatefulSet => ObjectKind::StatefulSet,
-        Mode::DaemonSet => ObjectKind::DaemonSet,
+        Mode::Deployment => Some(ObjectKind::Deployment),
+        Mode::StatefulSet => Some(ObjectKind::StatefulSet),
+        Mode::DaemonSet => Some(ObjectKind::DaemonSet),
+        Mode::Sidecar => None,
     }
 }
 
-/// The workload of `fleet` with `template`.
-pub(super) fn workload(fleet: &ResolvedFleet, template: PodTemplateSpec, context: &Context) -> Value {
+/// The workload of `fleet` with `template`, if it has one.
+pub(super) fn workload(fleet: &ResolvedFleet, template: PodTemplateSpec, context: &Context) -> Option<Value> {
     let metadata = metadata(fleet, context);
     match fleet.spec.mode {
-        Mode::Deployment => value(&deployment::deployment(fleet, metadata, template)),
-        Mode::StatefulSet => value(&stateful_set::stateful_set(fleet, metadata, template)),
-        Mode::DaemonSet => value(&daemon_set::daemon_set(fleet, metadata, template)),
+        Mode::Deployment => Some(value(&deployment::deployment(fleet, metadata, template))),
+        Mode::StatefulSet => Some(value(&stateful_set::stateful_set(fleet, metadata, template))),
+        Mode::DaemonSet => Some(value(&daemon_set::daemon_set(fleet, metadata, template))),
+        Mode::Sidecar => None,
     }
 }
 

@@ -97,7 +97,7 @@ impl Routes {
         let revision = question::revision(request.headers())?.unwrap_or(0);
         let zip = question::takes_gzip(request.headers());
         drop(request);
-        let (body, zipped) = match self.spaces.find(caller, &fetch.namespace)? {
+        let (body, zipped) = match self.space(caller, &fetch.namespace)? {
             Asked::Maps(space) => self.maps(space, fetch.groups.into(), zip).await?,
             Asked::Fleet(space) => self.fleet(space, fetch.bases()?.into(), revision, zip).await?,
         };
@@ -153,7 +153,7 @@ impl Routes {
         let form = form(&head.headers, body).await?;
         let listen = Listen::read(head.uri.query().unwrap_or_default(), &form)?;
         drop((head, form));
-        let asked = self.spaces.find(caller, &listen.namespace)?;
+        let asked = self.space(caller, &listen.namespace)?;
         let (Asked::Maps(space) | Asked::Fleet(space)) = &asked;
         if matches!(asked, Asked::Maps(_)) && !self.hub.holds(std::iter::once(space)) {
             return Err(NOT_LISTED);
@@ -182,6 +182,12 @@ impl Routes {
         let about = Edition::groups(&edition).map(|(_, served)| length(served)).sum();
         let claims = Arc::clone(claims);
         self.prepared.body(key, version, about, move || edition::updated(&edition, &claims)).await
+    }
+
+    /// What a caller calls so, if that is for it to read.
+    fn space(&self, caller: &Caller, named: &str) -> Result<Asked, Refusal> {
+        let manager = self.manager.as_ref();
+        self.spaces.find(caller, named, |pod| manager.and_then(|manager| manager.sidecar_of(pod)))
     }
 
     async fn login<B>(&self, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal> {

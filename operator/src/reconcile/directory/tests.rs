@@ -128,3 +128,58 @@ fn zones_are_those_of_machines() {
     world.put(Source::Nodes, node("west"));
     assert_eq!(world.made().map().zone("m1").as_deref(), Some("west"));
 }
+
+/// A pod of namespace `data` that has a sidecar of this fleet.
+fn beside(world: &mut World, fleet: &str, number: u8) {
+    let pod = json!({
+        "metadata": {
+            "namespace": "data", "name": format!("app-{number}"), "uid": format!("uid-app-{number}"),
+            "labels": {"sluice.dev/inject": fleet}, "annotations": {"sluice.dev/injected": "proxy:1"}
+        },
+        "spec": {
+            "containers": [], "initContainers": [{"name": "sluice-proxy", "restartPolicy": "Always"}]
+        },
+        "status": {"podIP": format!("10.0.1.{number}")}
+    });
+    world.put(Source::Sidecars, pod);
+}
+
+#[test]
+fn a_pod_with_a_sidecar_is_known_and_nobody_is_sent_there() {
+    let mut world = World::default();
+    world.fleet("beside", "Sidecar");
+    world.fleet("big", "Deployment");
+    beside(&mut world, "beside", 1);
+    beside(&mut world, "big", 2);
+    beside(&mut world, "none", 3);
+    world.stream("a", 1, &json!({"groupId": "shop", "fleet": "data/beside", "conditions": []}));
+    world.stream("b", 2, &json!({"groupId": "shop", "fleet": "data/big", "conditions": []}));
+    let directory = world.made();
+    let (_, found) = directory.sidecar("uid-app-1").unwrap();
+    assert_eq!((&found.fleet, &*found.name), (&key("beside"), "app-1"));
+    assert_eq!(directory.sidecar("uid-app-2"), None, "its fleet gives none");
+    assert_eq!(directory.sidecar("uid-app-3"), None, "its fleet is not there");
+    assert_eq!(directory.cluster("data.beside"), None);
+    assert_eq!(directory.group("shop").unwrap().fleet, key("big"), "though the other stream is older");
+}
+
+#[test]
+fn a_node_that_has_a_sidecar_too_is_not_listed() {
+    let mut world = World::default();
+    world.fleet("big", "DaemonSet");
+    world.fleet("beside", "Sidecar");
+    world.pod("big", 1, "sluice-big");
+    let pod = json!({
+        "metadata": {
+            "namespace": "data", "name": "sluice-big-1", "uid": "uid-1",
+            "labels": {"sluice.dev/inject": "beside"}, "annotations": {"sluice.dev/injected": "proxy:1"}
+        },
+        "spec": {
+            "containers": [], "initContainers": [{"name": "sluice-proxy", "restartPolicy": "Always"}]
+        }
+    });
+    world.put(Source::Sidecars, pod);
+    let directory = world.made();
+    assert_eq!(directory.fleets()[&key("big")].nodes, []);
+    assert!(directory.sidecar("uid-1").is_some());
+}

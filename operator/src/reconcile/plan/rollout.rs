@@ -72,7 +72,7 @@ fn standing(round: &Round<'_>, fleet: &ResolvedFleet) -> Option<Standing> {
     if fleet.spec.image.is_some() {
         return None;
     }
-    let child = round.store.children.get(&workload(&fleet.key(), fleet.spec.mode))?;
+    let child = round.store.children.get(&workload(&fleet.key(), fleet.spec.mode)?)?;
     let image = child.annotation(DEFAULT_IMAGE)?;
     Some(if image != round.context.image {
         let refused = view.faults.iter().any(|fault| fault.kind == FaultKind::ApplyRefused);

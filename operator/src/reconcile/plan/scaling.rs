@@ -41,9 +41,9 @@ pub(super) fn plan(round: &Round<'_>, memory: &mut Memory, plan: &mut Plan) -> S
     sizes
 }
 
-/// A DaemonSet has a proxy on each node whatever else is written.
+/// A DaemonSet has a proxy on each node, and sidecars are as many as pods that ask for one, whatever else is written.
 fn autoscaling(fleet: &ResolvedFleet) -> Option<Autoscaling> {
-    fleet.spec.autoscaling.filter(|_| fleet.spec.mode != Mode::DaemonSet)
+    fleet.spec.autoscaling.filter(|_| matches!(fleet.spec.mode, Mode::Deployment | Mode::StatefulSet))
 }
 
 /// How many proxies a fleet is to have.
@@ -85,6 +85,9 @@ pub(super) fn untold<'a>(memory: &'a Memory, fleet: &FleetKey) -> &'a [Event] {
 
 /// Notes what a write has told.
 pub(in crate::reconcile) fn note_told(memory: &mut Memory, write: &Write) {
+    if let Write::PodEvent { uid, .. } = write {
+        memory.told.insert(uid.clone());
+    }
     if let Write::FleetStatus { name, events, .. } = write
         && let Some(scale) = memory.scales.get_mut(name)
     {

@@ -1,10 +1,12 @@
 //! What is told of streams and fleets: written where it is not what was told last.
 
 use sluice_crds::Kind;
+use sluice_crds::pods::Mode;
 
 use super::{Census, Plan, Round, Subject, scaling};
 use crate::apply::Write;
 use crate::build::objects;
+use crate::marks::INJECT;
 use crate::reconcile::Memory;
 use crate::status::{self, Seen};
 
@@ -31,7 +33,10 @@ pub(super) fn plan(round: &Round<'_>, memory: &Memory, plan: &mut Plan) {
     for resolved in &round.resolution.fleets {
         let key = resolved.key();
         let (Some(fleet), Some(view)) = (round.fleet(&key), round.views.get(&key)) else { continue };
-        let selector = objects::labels::selector_text(&key.1);
+        let selector = match fleet.spec.mode {
+            Mode::Sidecar => format!("{INJECT}={}", key.1),
+            _ => objects::labels::selector_text(&key.1),
+        };
         let told = status::fleet(fleet, resolved, view, selector, &round.time);
         count(&mut plan.census, "ProxyFleet", &told.conditions);
         let before = fleet.status.clone().unwrap_or_default();

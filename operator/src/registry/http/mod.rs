@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use hyper::body::Body;
 use md5::{Digest, Md5};
+use sluice_identity::PodIdentity;
 use sluice_wire::discovery::IpList;
 use sluice_wire::heartbeat::{Heartbeat, MAX_LENGTH};
 
@@ -83,6 +84,12 @@ impl Manager {
     pub fn with_configurations(self, configurations: Arc<dyn Configurations>) -> Self {
         let doors = Doors::new(Some(Arc::clone(&configurations)));
         Self { configurations: Some(configurations), doors, ..self }
+    }
+
+    /// The fleet that the pod has a sidecar of, if it has one.
+    #[must_use]
+    pub fn sidecar_of(&self, pod: &PodIdentity) -> Option<FleetKey> {
+        self.registry.sidecar_of(pod)
     }
 
     /// Answers a request to a path that begins with [`BASE`].

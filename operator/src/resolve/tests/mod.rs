@@ -5,6 +5,7 @@ mod groups;
 mod moves;
 mod permission;
 mod scale;
+mod sidecars;
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
 //! What is told, as scenarios: one for each reason of each condition, and how statuses change.
 
+mod beside;
 mod change;
 mod documented;
 mod scenarios;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
+use sluice_crds::fleet::Sidecars;
 use sluice_crds::{DataStream, DataStreamStatus, Kind, ProxyFleet, ProxyFleetStatus};
 use sluice_wire::status::{NodeStatus, NotReady};
 
 use super::*;
 use crate::ObjectRef;
-use crate::observe::{Fault, FaultKind, FleetView, NodeView, Silent, WorkloadView};
+use crate::observe::{Fault, FaultKind, FleetView, NodeView, SidecarsView, Silent, WorkloadView};
 use crate::resolve::{self, Cluster, Decision, FleetKey, Place, Resolution, Written};
 
 const GENERATION: i64 = 3;

@@ -181,8 +181,15 @@ fn available() -> Vec<Told> {
     vec![
         fleet_is("Available", "NodesReady", &json!({}), &seen([good(), good()])),
         fleet_is("Available", "NoNodesReady", &json!({}), &unready),
+        fleet_is("Available", "NoSidecars", &json!({"mode": "Sidecar"}), &beside(Sidecars::default(), &[])),
         fleet_is("Available", "ScaledToZero", &json!({"replicas": 0}), &seen([])),
     ]
+}
+
+/// A fleet of sidecars whose configuration is published.
+fn beside(counts: Sidecars, without: &[&str]) -> FleetView {
+    let without = without.iter().map(|name| (*name).to_owned()).collect();
+    FleetView { revision: Some(7), sidecars: Some(SidecarsView { counts, without }), ..FleetView::default() }
 }
 
 fn progressing() -> Vec<Told> {
@@ -235,6 +242,10 @@ fn degraded() -> Vec<Told> {
         ),
         is("ApplyRefused", &fault(FaultKind::ApplyRefused, "Deployment default: exceeded quota: objects")),
         is("PodsFailing", &failing),
+        is(
+            "SidecarsMissing",
+            &beside(Sidecars { missing: 2, ..Sidecars::default() }, &["orders-1", "orders-2"]),
+        ),
         is("ConfigRefused", &seen([good(), refuses])),
         is(
             "SecretUnusable",

@@ -4,6 +4,7 @@
 pub mod child;
 mod machine;
 mod pod;
+mod sidecar;
 mod source;
 mod store;
 

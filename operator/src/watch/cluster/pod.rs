@@ -60,7 +60,7 @@ fn trouble(status: &PodStatus) -> Option<String> {
     containers.chain(status.container_statuses.iter().flatten()).find_map(waiting)
 }
 
-fn waiting(container: &ContainerStatus) -> Option<String> {
+pub(super) fn waiting(container: &ContainerStatus) -> Option<String> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref()?;
     let starts = ["ContainerCreating", "PodInitializing"].contains(&reason);

@@ -6,7 +6,7 @@ use kube::runtime::watcher::Config;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use crate::kind::ObjectKind;
-use crate::marks::{MANAGED_BY, MANAGER};
+use crate::marks::{INJECT, MANAGED_BY, MANAGER};
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,8 +17,10 @@ pub enum Source {
     Streams,
     /// Namespaces, for their labels.
     Namespaces,
-    /// Pods that carry the operator's label; no others are ever asked for.
+    /// Pods that carry the operator's label.
     Pods,
+    /// Pods that carry the label of those that ask for a sidecar. No others are ever asked for.
+    Sidecars,
     /// Nodes, for their zones and addresses.
     Nodes,
     /// The one ConfigMap with the default fleet's settings.
@@ -30,7 +32,15 @@ pub enum Source {
 impl Source {
     /// Everything that is watched.
     pub fn all() -> impl Iterator<Item = Self> {
-        let named = [Self::Fleets, Self::Streams, Self::Namespaces, Self::Pods, Self::Nodes, Self::Settings];
+        let named = [
+            Self::Fleets,
+            Self::Streams,
+            Self::Namespaces,
+            Self::Pods,
+            Self::Sidecars,
+            Self::Nodes,
+            Self::Settings,
+        ];
         named.into_iter().chain(ObjectKind::children().map(Self::Children))
     }
 
@@ -42,6 +52,7 @@ impl Source {
             Self::Streams => "DataStream",
             Self::Namespaces => "Namespace",
             Self::Pods => "Pod",
+            Self::Sidecars => "Pod with a sidecar",
             Self::Nodes => "Node",
             Self::Settings => "settings",
             Self::Children(kind) => kind.name(),
@@ -54,7 +65,7 @@ impl Source {
             Self::Fleets => ApiResource::erase::<ProxyFleet>(&()),
             Self::Streams => ApiResource::erase::<DataStream>(&()),
             Self::Namespaces => ApiResource::erase::<Namespace>(&()),
-            Self::Pods => ApiResource::erase::<Pod>(&()),
+            Self::Pods | Self::Sidecars => ApiResource::erase::<Pod>(&()),
             Self::Nodes => ApiResource::erase::<Node>(&()),
             Self::Settings => ObjectKind::ConfigMap.resource(),
             Self::Children(kind) => kind.resource(),
@@ -71,6 +82,7 @@ impl Source {
                 let one = Config::default().fields(&format!("metadata.name={name}"));
                 (Api::namespaced_with(client, namespace, &resource), one)
             }
+            Self::Sidecars => (Api::all_with(client, &resource), Config::default().labels(INJECT)),
             Self::Pods | Self::Children(_) => (Api::all_with(client, &resource), ours()),
             Self::Fleets | Self::Streams | Self::Namespaces | Self::Nodes => {
                 (Api::all_with(client, &resource), Config::default())

@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use sluice_crds::{DataStream, ProxyFleet};
 
 use super::child::{Child, ChildKey, version};
-use super::{Change, Source, machine, pod};
+use super::{Change, Source, machine, pod, sidecar};
 use crate::kind::ObjectKind;
 use crate::names::{Name, name_of};
-use crate::observe::{MachineView, NodeView};
+use crate::observe::{MachineView, NodeView, SidecarView};
 use crate::resolve::FleetKey;
 
 /// A namespace.
@@ -49,6 +49,8 @@ pub struct Store {
     pub namespaces: BTreeMap<String, NamespaceView>,
     /// Pods of fleets, by namespace and name.
     pub pods: BTreeMap<Name, (FleetKey, NodeView)>,
+    /// Pods that ask for a sidecar, by namespace and name, each with the fleet that it names.
+    pub sidecars: BTreeMap<Name, (FleetKey, SidecarView)>,
     /// The machines that pods run on.
     pub machines: BTreeMap<String, MachineView>,
     /// Grows when one of them is another than it was.
@@ -128,7 +130,7 @@ impl Store {
                 let (namespace, name) = name.clone();
                 self.children.get(&ChildKey { kind, namespace, name }).map(|child| child.version)
             }
-            Source::Namespaces | Source::Pods | Source::Nodes | Source::Settings => None,
+            Source::Namespaces | Source::Pods | Source::Sidecars | Source::Nodes | Source::Settings => None,
         }
     }
 
@@ -147,6 +149,13 @@ impl Store {
                 match node {
                     Some(node) => drop(self.pods.insert(name, node)),
                     None => drop(self.pods.remove(&name)),
+                }
+            }
+            Source::Sidecars => {
+                let sidecar = object.try_parse::<Pod>().ok().as_ref().and_then(sidecar::sidecar);
+                match sidecar {
+                    Some(sidecar) => drop(self.sidecars.insert(name, sidecar)),
+                    None => drop(self.sidecars.remove(&name)),
                 }
             }
             Source::Nodes => {
@@ -172,6 +181,7 @@ impl Store {
             Source::Streams => drop(self.streams.remove(name)),
             Source::Namespaces => drop(self.namespaces.remove(&name.1)),
             Source::Pods => drop(self.pods.remove(name)),
+            Source::Sidecars => drop(self.sidecars.remove(name)),
             Source::Nodes => self.moves += u64::from(self.machines.remove(&name.1).is_some()),
             Source::Settings => self.settings = None,
             Source::Children(kind) => {
@@ -187,6 +197,7 @@ impl Store {
             Source::Streams => self.streams.keys().cloned().collect(),
             Source::Namespaces => self.namespaces.keys().map(|name| (String::new(), name.clone())).collect(),
             Source::Pods => self.pods.keys().cloned().collect(),
+            Source::Sidecars => self.sidecars.keys().cloned().collect(),
             Source::Nodes => self.machines.keys().map(|name| (String::new(), name.clone())).collect(),
             Source::Settings => self.settings.iter().map(|settings| settings.name.clone()).collect(),
             Source::Children(kind) => self.children_of(kind).map(|key| key.0).collect(),

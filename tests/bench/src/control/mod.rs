@@ -10,7 +10,8 @@
 //! | [`pollers`] | proxies that poll: a process |
 //! | [`nodes`] | proxies that send heartbeats: a process |
 //! | [`hub`] | waiters without any socket: a process |
-//! | [`poll`], [`waiters`], [`heartbeats`] | what is measured and printed |
+//! | [`reviewer`] | the operator's listener of webhooks, with streams that it knows: a process |
+//! | [`poll`], [`waiters`], [`heartbeats`], [`reviews`] | what is measured and printed |
 
 pub(crate) mod client;
 pub(crate) mod fleet;
@@ -20,6 +21,8 @@ pub(crate) mod manager;
 pub(crate) mod nodes;
 pub(crate) mod poll;
 pub(crate) mod pollers;
+pub(crate) mod reviewer;
+pub(crate) mod reviews;
 pub(crate) mod server;
 pub(crate) mod tls;
 pub(crate) mod waiters;

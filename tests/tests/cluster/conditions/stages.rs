@@ -3,6 +3,7 @@
 //! and `SMALL` for what most fleets have as a sink and as resources.
 
 mod attaching;
+mod beside;
 mod producers;
 mod running;
 mod troubles;
@@ -11,6 +12,7 @@ mod upgrading;
 use super::Step::{self, Nudged};
 
 pub(super) use attaching::{ATTACHING, FULL, NO_DEFAULT};
+pub(super) use beside::BESIDE;
 pub(super) use producers::{FORBIDDEN, PRODUCERS};
 pub(super) use running::{CHANGING, RUNNING, SILENT};
 pub(super) use troubles::{OBJECTS, PROMISES, QUOTA, SINKS, STARTING};
@@ -27,8 +29,8 @@ pub(super) const STREAM: &str = "apiVersion: sluice.dev/v1alpha1, kind: DataStre
 
 /// Every stage.
 pub(super) const ALL: &[Stage] = &[
-    ATTACHING, FULL, RUNNING, SILENT, CHANGING, STARTING, SINKS, PROMISES, OBJECTS, QUOTA, NO_DEFAULT,
-    UPGRADING, PRODUCERS, FORBIDDEN,
+    ATTACHING, FULL, BESIDE, RUNNING, SILENT, CHANGING, STARTING, SINKS, PROMISES, OBJECTS, QUOTA,
+    NO_DEFAULT, UPGRADING, PRODUCERS, FORBIDDEN,
 ];
 
 const fn told(

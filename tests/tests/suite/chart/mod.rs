@@ -6,6 +6,7 @@ mod network;
 mod rights;
 mod trust;
 mod values;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,12 +66,14 @@ fn a_default_install_is_these_objects_and_no_custom_resource() {
         "ConfigMap",
         "CustomResourceDefinition",
         "Deployment",
+        "MutatingWebhookConfiguration",
         "NetworkPolicy",
         "PodDisruptionBudget",
         "Role",
         "RoleBinding",
         "Service",
         "ServiceAccount",
+        "ValidatingWebhookConfiguration",
     ]);
     assert_eq!(kinds(&objects), wanted);
     for object in template(&["--set", "serviceMonitor.enabled=true"]).unwrap() {
@@ -80,7 +83,13 @@ fn a_default_install_is_these_objects_and_no_custom_resource() {
 
 #[test]
 fn everything_in_a_namespace_is_in_the_release_s() {
-    let cluster_wide = ["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"];
+    let cluster_wide = [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+    ];
     for object in template(&["--set", "serviceMonitor.enabled=true"]).unwrap() {
         if !cluster_wide.contains(&object["kind"].as_str().unwrap()) {
             assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{object}");
@@ -155,6 +164,10 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
         "sluice-operator",
         "--operator-url",
         "https://sluice-operator-replicas.sluice-system.svc:8443",
+        "--webhooks",
+        "0.0.0.0:9443",
+        "--webhook-configuration",
+        "sluice-operator",
         "--network-policies",
         "--log",
         "json",
@@ -173,7 +186,7 @@ fn the_operator_is_told_who_it_is_and_what_to_run() {
     {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "metrics"}), "{probe}");
     }
-    let ports = [("metrics", 9_102), ("proxies", 8_443), ("polling", 8_083)];
+    let ports = [("metrics", 9_102), ("proxies", 8_443), ("polling", 8_083), ("webhooks", 9_443)];
     assert_eq!(
         container["ports"],
         json!(ports.map(|(name, port)| json!({"name": name, "containerPort": port})))

@@ -16,11 +16,13 @@ fn ingress(args: &[&str]) -> Vec<(u64, Value)> {
 
 #[test]
 fn producers_reach_it_from_anywhere_proxies_by_their_label_and_metrics_nobody_but_who_watches() {
-    let proxies = json!([{
-        "namespaceSelector": {},
-        "podSelector": {"matchExpressions": [{"key": "sluice.dev/fleet", "operator": "Exists"}]},
-    }]);
-    let open = [(8_083, Value::Null), (8_443, proxies)];
+    let labelled = |key: &str| {
+        json!({
+            "namespaceSelector": {}, "podSelector": {"matchExpressions": [{"key": key, "operator": "Exists"}]},
+        })
+    };
+    let proxies = json!([labelled("sluice.dev/fleet"), labelled("sluice.dev/inject")]);
+    let open = [(8_083, Value::Null), (8_443, proxies), (9_443, Value::Null)];
     assert_eq!(ingress(&[]), open);
     let watching = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "watch"}}}]);
     assert_eq!(ingress(&WATCHED), [&open[..], &[(9_102, watching)]].concat());

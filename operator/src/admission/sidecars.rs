@@ -1,0 +1,103 @@
+//! Finds what a pod names that asks for a sidecar: in what is watched, or, where that has it not, with the API server, since it
+//! may have been made just now. What is then put into the pod is worked out elsewhere.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use sluice_crds::{DataStream, ProxyFleet};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::index::Index;
+use super::inject::{Injection, Injector, Pod};
+use crate::build::objects::Context;
+use crate::inject::{self, Asked, Found};
+use crate::names::Name;
+
+/// How long the API server may take to say whether it has something: it waits for the review meanwhile, for 5 s.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Puts sidecars into pods.
+pub(super) struct Sidecars {
+    index: watch::Receiver<Index>,
+    client: Client,
+    context: Context,
+}
+
+impl fmt::Debug for Sidecars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sidecars").finish_non_exhaustive()
+    }
+}
+
+impl Sidecars {
+    /// Finds in `index`, or through `client`.
+    pub(super) const fn new(index: watch::Receiver<Index>, client: Client, context: Context) -> Self {
+        Self { index, client, context }
+    }
+
+    async fn fleet(&self, name: &Name) -> Result<Option<Arc<ProxyFleet>>, String> {
+        let known = self.index.borrow().fleet(name).cloned();
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.live(name).await,
+        }
+    }
+
+    /// A stream that is about to come to the fleet may be known as it was before.
+    async fn stream(&self, name: &Name, fleet: &str) -> Result<Option<Arc<DataStream>>, String> {
+        let known = self.index.borrow().stream_of(name).cloned();
+        let is_there =
+            |stream: &Arc<DataStream>| stream.spec.fleet.as_ref().is_some_and(|of| of.name == fleet);
+        match known.filter(is_there) {
+            Some(known) => Ok(Some(known)),
+            None => self.live(name).await,
+        }
+    }
+
+    async fn live<K>(&self, (namespace, name): &Name) -> Result<Option<Arc<K>>, String>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + fmt::Debug,
+        K::DynamicType: Default,
+    {
+        // Whoever makes a pod writes the name: as a selector it says no more than a name can.
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+            return Ok(None);
+        }
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        // To list the one is a right that the operator has already.
+        let one = ListParams::default().fields(&format!("metadata.name={name}"));
+        match timeout(PATIENCE, api.list(&one)).await {
+            Ok(Ok(found)) => Ok(found.items.into_iter().next().map(Arc::new)),
+            Ok(Err(error)) => Err(format!("{namespace}/{name} can't be read now, try again: {error}")),
+            Err(_) => Err(format!("{namespace}/{name} can't be read now, try again: no answer in time")),
+        }
+    }
+
+    async fn answer(&self, Pod { namespace, pod, .. }: Pod<'_>) -> Result<Injection, String> {
+        let Some(Asked { fleet, stream }) = inject::asked(pod) else { return Ok(Injection::default()) };
+        let named = |name: &str| (namespace.to_owned(), name.to_owned());
+        let found = self.fleet(&named(&fleet)).await?;
+        let on = match stream.as_deref() {
+            Some(stream) => self.stream(&named(stream), &fleet).await?,
+            None => None,
+        };
+        let found = Found { fleet: found.as_deref(), stream: on.as_deref() };
+        let patch =
+            inject::inject(pod, namespace, found, &self.context).map_err(|refusal| refusal.to_string())?;
+        let patch = serde_json::from_value(json!(patch)).map_err(|error| error.to_string())?;
+        Ok(Injection { patch, warnings: Vec::new() })
+    }
+}
+
+impl Injector for Sidecars {
+    fn inject<'a>(&'a self, pod: Pod<'a>) -> BoxFuture<'a, Result<Injection, String>> {
+        Box::pin(self.answer(pod))
+    }
+}

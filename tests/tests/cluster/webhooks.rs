@@ -1,0 +1,394 @@
+//! What the API server is told by the operator before it takes something, and what becomes of that without an operator.
+
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
+use sluice_tests::cluster::{Cluster, Namespace, eventually};
+use sluice_tests::tls::Authority;
+
+use super::manifests::{fleet, stream};
+use super::operator::operators;
+
+const DENIED: &str = "admission webhook \"validation.sluice.dev\" denied the request: ";
+const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
+
+/// What kubectl prints on its standard error when it applies something, which it may refuse.
+fn apply(space: &Namespace<'_>, cluster: &Cluster, more: &[&str], manifest: &str) -> (bool, String) {
+    use std::io::Write as _;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(manifest.as_bytes()).unwrap();
+    let mut kubectl = cluster.command("kubectl");
+    kubectl.args(["-n", space.name(), "apply", "-f"]).arg(file.path()).args(more);
+    said(&kubectl.output().unwrap())
+}
+
+fn patch(space: &Namespace<'_>, cluster: &Cluster, object: &str, change: &str) -> (bool, String) {
+    let mut kubectl = cluster.command("kubectl");
+    said(&kubectl.args(["-n", space.name(), "patch", object, "--type=merge", "-p", change]).output().unwrap())
+}
+
+fn said(output: &Output) -> (bool, String) {
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A stream on the default fleet that names another team's topic.
+const FOREIGN: &str = "
+apiVersion: sluice.dev/v1alpha1
+kind: DataStream
+metadata: {name: foreign}
+spec:
+  sink: {topic: payroll.salaries}
+";
+
+/// A fleet without proxies.
+fn idle(name: &str) -> String {
+    fleet(name, 0)
+}
+
+fn pod(name: &str, labels: &str) -> String {
+    format!(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, labels: {{{labels}}}}}
+spec:
+  securityContext: {{runAsNonRoot: true, runAsUser: 65532, seccompProfile: {{type: RuntimeDefault}}}}
+  containers:
+  - name: a
+    image: test.local/producer:1
+    args: [\"--version\"]
+    securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+  restartPolicy: Never
+"
+    )
+}
+
+#[test]
+fn what_can_t_be_is_refused_with_the_words_of_its_condition_and_a_dry_run_says_the_same() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("refused");
+    space.apply(&(idle("edge") + &stream("old", "edge").replace("spec:\n", "spec:\n  streamId: same\n")));
+    let same = stream("new", "edge").replace("spec:\n", "spec:\n  streamId: same\n");
+    let misspelt = stream("new", "edge").replace("sink: {", "sink: {name: kafak, ");
+    let name = space.name();
+    for (manifest, wanted) in [
+        (
+            FOREIGN,
+            format!(
+                "{DENIED}spec.sink.topic: topic payroll.salaries is not among the topics that ProxyFleet sluice-system/default allows for namespace {name}"
+            ),
+        ),
+        (
+            same.as_str(),
+            format!(
+                "{DENIED}spec.streamId: DataStream {name}/old has groupId {name} and streamId same already"
+            ),
+        ),
+        (
+            misspelt.as_str(),
+            format!("{DENIED}spec.sink.name: the fleet has no sink \"kafak\"; name one of kafka"),
+        ),
+    ] {
+        for more in [&[][..], &["--dry-run=server"]] {
+            let (taken, told) = apply(&space, &cluster, more, manifest);
+            assert!(!taken && told.contains(&wanted), "{told}\n{wanted}");
+        }
+    }
+    assert_eq!(space.kubectl(&["get", "dstream", "-o", "name"]), "datastream.sluice.dev/old\n");
+}
+
+#[test]
+fn what_may_come_later_or_is_unwise_is_a_warning() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("warned");
+    let (taken, told) = apply(&space, &cluster, &[], &stream("early", "later"));
+    let wanted = format!("Warning: spec.fleet: there is no ProxyFleet {}/later; make it", space.name());
+    assert!(taken && told.contains(&wanted), "{told}");
+    // A dry run writes nothing and warns alike.
+    let open = FOREIGN.replace("topic: payroll.salaries", "create: {}");
+    let (taken, told) = apply(&space, &cluster, &["--dry-run=server"], &open);
+    assert!(
+        taken && told.contains("nobody is asked who they are, and ProxyFleet sluice-system/default is open"),
+        "{told}"
+    );
+    assert!(space.try_get("dstream/foreign").is_none());
+}
+
+#[test]
+fn an_edit_of_a_fleet_names_the_streams_that_it_takes_off() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("edited");
+    let streams: String = (0..7).map(|number| stream(&format!("s{number}"), "edge")).collect();
+    space.apply(&(idle("edge") + &streams));
+    let sinks = r#"{"spec": {"sinks": [{"name": "local", "file": {}}]}}"#;
+    let told = eventually("the operators to have seen all streams", PATIENCE, || {
+        let mut kubectl = cluster.command("kubectl");
+        kubectl.args([
+            "-n",
+            space.name(),
+            "patch",
+            "pf/edge",
+            "--type=merge",
+            "--dry-run=server",
+            "-p",
+            sinks,
+        ]);
+        let (taken, told) = said(&kubectl.output().unwrap());
+        if taken && told.contains("and 2 more DataStreams") { Ok(told) } else { Err(told) }
+    });
+    assert_eq!(
+        told.matches("is served no more: spec.sink.name: sink local writes files").count(),
+        5,
+        "{told}"
+    );
+    let (taken, _) = patch(&space, &cluster, "pf/edge", sinks);
+    assert!(taken, "it is its owner's to do");
+}
+
+#[test]
+fn who_is_refused_already_may_still_be_edited() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("edited");
+    space.apply(&stream("early", "edge").replace("sink: {", "sink: {name: kafak, "));
+    space.apply(&idle("edge"));
+    space.until_condition("dstream/early", "Accepted", "False", "SinkNotFound", PATIENCE);
+    let (taken, told) = patch(&space, &cluster, "dstream/early", r#"{"spec": {"paused": true}}"#);
+    assert!(taken && told.contains("Warning: spec.sink.name: the fleet has no sink \"kafak\""), "{told}");
+    let (taken, told) = patch(&space, &cluster, "dstream/early", r#"{"spec": {"sink": {"name": "kaffa"}}}"#);
+    assert!(!taken && told.contains(DENIED), "{told}");
+}
+
+#[test]
+fn a_pod_that_asks_for_a_proxy_which_there_is_not_is_refused_and_no_other_is() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("asks");
+    space.apply(&idle("edge"));
+    let (taken, told) = apply(&space, &cluster, &[], &pod("asks", "sluice.dev/inject: edge"));
+    assert!(
+        !taken && told.contains("injection.sluice.dev") && told.contains("not of mode Sidecar"),
+        "{told}"
+    );
+    let (taken, told) = apply(&space, &cluster, &[], &pod("plain", "a: b"));
+    assert!(taken, "{told}");
+}
+
+#[test]
+fn what_is_no_review_is_told_so_and_who_is_slow_or_long_is_cut_off() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let (_, ip) = operators(&cluster).pop().unwrap();
+    let ask = |arguments: &[&str]| -> String {
+        let mut curl = cluster.command("curl");
+        curl.args(["-sSk", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}"]).args(arguments);
+        let output = curl.arg(format!("https://{ip}:9443/validate")).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(ask(&["-d", "{}"]), "400");
+    assert_eq!(ask(&["-d", "no json"]), "400");
+    assert_eq!(ask(&[]), "405");
+    let mut long = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut long, &vec![b' '; 8 << 20]).unwrap();
+    let long = format!("@{}", long.path().display());
+    assert_eq!(ask(&["-H", "Expect:", "--data-binary", &long]), "413");
+    let mut slow = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut slow, &vec![b' '; 1 << 20]).unwrap();
+    let (began, slow) = (Instant::now(), format!("@{}", slow.path().display()));
+    assert_eq!(ask(&["-H", "Expect:", "--limit-rate", "10k", "--data-binary", &slow]), "408");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+/// Operators that are away; they are back when this is dropped.
+struct Away<'a>(&'a Cluster);
+
+impl<'a> Away<'a> {
+    fn new(cluster: &'a Cluster) -> Self {
+        scale(cluster, 0).expect("a Deployment");
+        eventually("the operators to be gone", PATIENCE, || {
+            let left = operators(cluster);
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+        Self(cluster)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        let back = scale(self.0, 2).and_then(|_| rolled_out(self.0));
+        if let Err(error) = back {
+            eprintln!("the operators are not back: {error}");
+        }
+    }
+}
+
+fn scale(cluster: &Cluster, replicas: u32) -> Result<String, String> {
+    let replicas = format!("--replicas={replicas}");
+    cluster.try_kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", &replicas])
+}
+
+fn rolled_out(cluster: &Cluster) -> Result<String, String> {
+    let status = ["rollout", "status", "deployment/sluice-operator", "--timeout=180s"];
+    cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
+}
+
+/// The chart as it was installed before, when this is dropped.
+struct Reinstall<'a>(&'a Cluster);
+
+impl Drop for Reinstall<'_> {
+    fn drop(&mut self) {
+        self.0.helm_install(&[]);
+    }
+}
+
+#[test]
+fn without_an_operator_streams_are_taken_and_only_pods_that_ask_for_a_proxy_wait() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("away");
+    let _restore = Reinstall(&cluster);
+    {
+        let _away = Away::new(&cluster);
+        let (taken, told) = apply(&space, &cluster, &[], FOREIGN);
+        assert!(taken, "{told}");
+        let (taken, told) = apply(&space, &cluster, &[], &pod("plain", "a: b"));
+        assert!(taken, "{told}");
+        let (taken, told) = apply(&space, &cluster, &[], &pod("asks", "sluice.dev/inject: edge"));
+        assert!(!taken && told.contains("failed calling webhook \"injection.sluice.dev\""), "{told}");
+    }
+    let told = space.until_condition("dstream/foreign", "Accepted", "False", "NotPermitted", PATIENCE);
+    assert!(told.starts_with("spec.sink.topic: topic payroll.salaries"), "{told}");
+
+    cluster.helm_install(&["--set", "webhooks.failurePolicy=Ignore"]);
+    let _away = Away::new(&cluster);
+    let (taken, told) = apply(&space, &cluster, &[], &pod("asks", "sluice.dev/inject: edge"));
+    assert!(taken, "{told}");
+}
+
+/// Whom the API server trusts, by each of its webhooks.
+fn bundles(cluster: &Cluster) -> Vec<String> {
+    let of = |kind: &str| {
+        let text = cluster.kubectl(&["get", kind, "sluice-operator", "-o", "json"]);
+        let configuration: Value = serde_json::from_str(&text).unwrap();
+        configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default().to_owned()
+    };
+    CONFIGURATIONS.map(of).into()
+}
+
+/// Asks again and again for what has to be refused while something is done; what is not refused was not checked. Gives
+/// how often.
+fn refused_meanwhile(cluster: &Cluster, space: &Namespace<'_>, work: impl FnOnce()) -> usize {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut count = 0;
+            while !done.load(Ordering::Relaxed) {
+                let (taken, told) = apply(space, cluster, &["--dry-run=server"], FOREIGN);
+                if taken || !told.contains(DENIED) {
+                    return Err(format!("after {count}: {told}"));
+                }
+                count += 1;
+            }
+            Ok(count)
+        });
+        // Work that panics is still followed by the thread's end.
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        let count = asking.join().unwrap();
+        if let Err(panic) = worked {
+            std::panic::resume_unwind(panic);
+        }
+        count.unwrap()
+    })
+}
+
+#[test]
+fn another_certificate_and_a_rollout_of_the_operators_leave_no_review_out() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("rotated");
+    let certificate = || {
+        cluster.kubectl(&["-n", SYSTEM, "get", "secret/sluice-operator-tls", r"-o=jsonpath={.data.tls\.crt}"])
+    };
+    let before = certificate();
+    let count = refused_meanwhile(&cluster, &space, || {
+        cluster.kubectl(&["-n", SYSTEM, "delete", "secret/sluice-operator-tls"]);
+        eventually("another certificate", PATIENCE, || {
+            let place = ["get", "secret/sluice-operator-tls", r"-o=jsonpath={.data.tls\.crt}"];
+            let now = cluster.try_kubectl(&[&["-n", SYSTEM][..], &place].concat())?;
+            if now == before { Err("the former".to_owned()) } else { Ok(()) }
+        });
+        cluster.kubectl(&["-n", SYSTEM, "rollout", "restart", "deployment/sluice-operator"]);
+        rolled_out(&cluster).unwrap();
+        // The former ones still end.
+        std::thread::sleep(Duration::from_secs(5));
+    });
+    println!("{count} reviews during a rotation and a rollout");
+    assert!(count > 10, "{count}");
+}
+
+#[test]
+fn whom_to_trust_is_put_back_where_somebody_took_it_out_and_outlives_an_upgrade() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let before = bundles(&cluster);
+    assert!(before.iter().all(|bundle| !bundle.is_empty()) && before[0] == before[1], "{before:?}");
+    for kind in CONFIGURATIONS {
+        let emptied = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;
+        cluster.kubectl(&["patch", kind, "sluice-operator", "--type=json", "-p", emptied]);
+    }
+    eventually("both to be as before", PATIENCE, || {
+        let now = bundles(&cluster);
+        if now == before { Ok(()) } else { Err(format!("{now:?}")) }
+    });
+    let mark = cluster.audit_mark();
+    cluster.helm_install(&[]);
+    let emptied = cluster.audit_since(mark).into_iter().filter(|entry| {
+        entry.is_write()
+            && entry.resource.ends_with("webhookconfigurations")
+            && entry.user.contains("sluice-operator")
+    });
+    assert_eq!(emptied.count(), 0, "an upgrade gives the operator nothing to put back");
+    assert_eq!(bundles(&cluster), before);
+}
+
+#[test]
+fn a_certificate_of_somebody_else_s_is_served_trusted_and_taken_up_anew() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let space = cluster.namespace("given");
+    let authority = Authority::generate();
+    let put = || {
+        let pair = authority.issue(&format!("*.{SYSTEM}.svc"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            format!("--from-file={name}={}", path.display())
+        };
+        let files = [
+            file("tls.crt", &pair.certificate),
+            file("tls.key", &pair.key),
+            file("ca.crt", authority.certificate()),
+        ];
+        let [certificate, key, ca] = &files;
+        let make = ["create", "secret", "generic", "given", "--type=kubernetes.io/tls", certificate, key, ca];
+        let manifest =
+            cluster.kubectl(&[&["-n", SYSTEM][..], &make, &["--dry-run=client", "-o", "yaml"]].concat());
+        cluster.apply(&manifest);
+    };
+    put();
+    let _restore = Reinstall(&cluster);
+    cluster.helm_install(&["--set", "tls.existingSecret=given"]);
+    let ours = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, authority.certificate());
+    let trusted = bundles(&cluster);
+    assert!(trusted.iter().all(|bundle| *bundle == ours), "{trusted:?}");
+    let (taken, told) = apply(&space, &cluster, &["--dry-run=server"], FOREIGN);
+    assert!(!taken && told.contains(DENIED), "{told}");
+}
