@@ -1,5 +1,7 @@
 //! Streams on fleets of sidecars, which nobody is sent to.
 
+use sluice_crds::access::Sources;
+
 use super::*;
 
 /// Such a fleet that takes streams of its own namespace.
@@ -63,4 +65,16 @@ fn a_stream_comes_to_sidecars_when_one_runs_it() {
     let runs = vec![("data/x".to_owned(), named("data/b"))];
     let after = World { runs, ..World::default() }.run(&fleets, &[moves()]);
     assert_eq!((fleet_of(&after.streams[0]), &after.streams[0].moving_to), (Some("b"), &None));
+}
+
+#[test]
+fn nobody_is_told_apart_on_loopback() {
+    let guarded = json!({
+        "groupId": "g", "fleet": {"name": "b"}, "auth": {"type": "Token", "tokensSecret": {"name": "producers"}},
+        "sources": {"deny": ["127.0.0.0/8"], "clientNames": ["a"]}
+    });
+    let resolution = World::default().run(&[beside("data/b")], &[stream("data", "x", &guarded)]);
+    let served = &resolution.fleets[0].streams[0];
+    assert!(served.sources == Sources::default() && served.auth.is_none() && served.tokens_secret.is_none());
+    assert_eq!(resolution.problems, []);
 }
