@@ -126,6 +126,7 @@ fn resolved(fleet: &ProxyFleet, namespace: &str) -> ResolvedFleet {
         name: fleet.metadata.name.clone().unwrap_or_default(),
         uid: fleet.metadata.uid.clone().unwrap_or_default(),
         spec: fleet.spec.clone(),
+        token_keys: None,
         streams: Vec::new(),
         refused: Vec::new(),
     }
