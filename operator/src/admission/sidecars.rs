@@ -67,7 +67,8 @@ impl Sidecars {
         K::DynamicType: Default,
     {
         // Whoever makes a pod writes the name: as a selector it says no more than a name can.
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+        {
             return Ok(None);
         }
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
