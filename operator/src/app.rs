@@ -143,7 +143,7 @@ impl Running {
         };
         let metrics = Metrics::new()?;
         let settings = (args.namespace.clone(), args.default_fleet_config.clone());
-        let changes = cluster::start(&client, &settings, &running.rest, &running.stop_rest);
+        let changes = cluster::start(&client, &settings, &args.watched(), &running.rest, &running.stop_rest);
         let candidate = Candidate::new(client.clone(), &args.namespace, &args.lease, &args.identity);
         let terms = candidate.terms();
         running.lease.spawn(candidate.run(running.stop_lease.clone(), running.written.clone()));

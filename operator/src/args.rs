@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub struct Args {
     /// The namespace it runs in, where its lease and the default fleet are.
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "sluice-system")]
     pub namespace: String,
+    /// A namespace that fleets and streams are looked for in, besides its own; may be given several times. Without it: all.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub watch_namespace: Vec<String>,
     /// What it calls itself in the lease; no two operators share it.
     #[arg(long, value_name = "NAME", env = "POD_NAME", default_value = "sluice-operator")]
     pub identity: String,
@@ -112,7 +116,15 @@ impl Args {
         let limits =
             Limits { connections: self.poll_connections, per_address: self.poll_connections_per_address };
         let namespaces = self.poll_namespace.iter().cloned().collect();
-        Settings { namespaces, login, limits, identity: self.identity.clone() }
+        Settings { namespaces, watched: self.watched(), login, limits, identity: self.identity.clone() }
+    }
+
+    /// Namespaces that fleets and streams are looked for in, its own among them; empty: all.
+    #[must_use]
+    pub fn watched(&self) -> Vec<String> {
+        let own = (!self.watch_namespace.is_empty()).then_some(&self.namespace);
+        let all: BTreeSet<&String> = self.watch_namespace.iter().chain(own).collect();
+        all.into_iter().cloned().collect()
     }
 
     /// How many connections proxies may have.

@@ -54,6 +54,8 @@ const QUEUE: usize = 256;
 pub struct Settings {
     /// What clients send as `namespaceId`, and the namespace whose labelled ConfigMaps it stands for.
     pub namespaces: BTreeMap<String, String>,
+    /// Namespaces that fleets may be in; empty: all.
+    pub watched: Vec<String>,
     /// The Secret with name and password of the login, and its namespace; without it there is no login.
     pub login: Option<(String, String)>,
     /// How many connections there may be.
@@ -113,7 +115,8 @@ pub fn start(
     let hub = Hub::default();
     let (changes, received) = mpsc::channel(QUEUE);
     let fleets = fleets::watch::Watch::new(changes.clone());
-    rest.spawn(|stop| fleets.run(client.clone(), stop));
+    let watched = settings.watched.clone();
+    rest.spawn(|stop| fleets.run(client.clone(), watched, stop));
     let namespaces: BTreeSet<&String> = settings.namespaces.values().collect();
     let mut faults = Vec::new();
     for namespace in &namespaces {

@@ -3,6 +3,7 @@
 
 pub mod cluster;
 mod parse;
+pub(crate) mod scopes;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,7 @@ mod bare;
 mod batches;
 mod control;
 mod cpu;
+mod guards;
 mod isolation;
 mod load;
 mod part;
@@ -53,6 +54,8 @@ enum Command {
     Raw(raw::Args),
     /// Only single reports, beside a bare hyper server.
     Reports,
+    /// Only what it costs to be shown who a producer is, beside a stream that asks for nothing.
+    Guards,
     /// Only NDJSON batches, beside librdkafka alone.
     Batches,
     /// Only long polling: from publishing one changed stream to the answer that each of many proxies gets.
@@ -121,18 +124,13 @@ const HEARTBEATS: Duration = Duration::from_secs(30);
 fn main() {
     let args = Args::parse();
     let length = Duration::from_secs(args.seconds);
-    let reports = || {
-        rounds::run(&rounds::Plan {
-            length,
-            rounds: args.rounds,
-            rate: args.rate,
-            connections: args.connections,
-        });
-    };
+    let plan =
+        rounds::Plan { length, rounds: args.rounds, rate: args.rate, connections: args.connections };
     match &args.command {
         Some(Command::Bare) => bare::serve(),
         Some(Command::Raw(args)) => raw::send(args),
-        Some(Command::Reports) => reports(),
+        Some(Command::Reports) => rounds::run(&plan),
+        Some(Command::Guards) => guards::run(&plan),
         Some(Command::Batches) => batches::run(length, args.rounds),
         Some(Command::Isolation) => isolation::run(),
         Some(Command::Poll { pollers, streams, changes }) => control::poll::run(*pollers, *streams, *changes),
@@ -146,7 +144,8 @@ fn main() {
         Some(Command::Hub(args)) => control::hub::run(args),
         Some(Command::Nodes(args)) => control::nodes::run(args),
         None => {
-            reports();
+            rounds::run(&plan);
+            guards::run(&plan);
             batches::run(length, args.rounds);
             isolation::run();
             control::poll::run(POLLERS, STREAMS, CHANGES);

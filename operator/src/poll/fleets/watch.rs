@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Config, Event, watcher};
+use kube::runtime::watcher::{self, Config, Event};
 use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -20,6 +19,7 @@ use crate::marks::{FLEET, MANAGED_BY, MANAGER};
 use crate::poll::board::{Change, Space};
 use crate::poll::edition::{Edition, Unreadable};
 use crate::resolve::FleetKey;
+use crate::watch::scopes::watched;
 
 /// ConfigMaps of one page of a list; each may have 1.3 MiB.
 const PAGE: u32 = 20;
@@ -55,11 +55,14 @@ impl Watch {
         Self { book: Book::default(), editions: BTreeMap::new(), changes }
     }
 
-    /// Runs until `stop`; a watch that breaks is begun again with growing pauses, as often as it takes.
-    pub async fn run(self, client: Client, stop: CancellationToken) {
+    /// Watches `namespaces`, or all where none is named, until `stop`; a watch that breaks is begun again with growing pauses, as often as it takes.
+    pub async fn run(self, client: Client, namespaces: Vec<String>, stop: CancellationToken) {
         let selected = Config::default().labels(&format!("{MANAGED_BY}={MANAGER},{FLEET}")).page_size(PAGE);
-        let events = watcher(Api::<ConfigMap>::all(client), selected).default_backoff();
-        self.follow(events, stop).await;
+        let apis = match &*namespaces {
+            [] => vec![Api::all(client)],
+            some => some.iter().map(|name| Api::namespaced(client.clone(), name)).collect(),
+        };
+        self.follow(watched(apis, &selected), stop).await;
     }
 
     async fn follow(

@@ -13,12 +13,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use kube::Client;
 use kube::api::DynamicObject;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{Event, watcher};
+use kube::runtime::watcher::Event;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::scopes::watched;
 pub use child::{Child, ChildKey, version};
 pub use source::Source;
 pub use store::{NamespaceView, Settings, Store};
@@ -37,20 +37,22 @@ pub struct Change {
     pub event: Event<DynamicObject>,
 }
 
-/// Watches everything until `stop`; `settings` is the namespace and name of the default fleet's ConfigMap.
+/// Watches everything until `stop`; `settings` is the namespace and name of the default fleet's ConfigMap, and what has a
+/// namespace is watched in `namespaces` alone, or in all where none is named.
 /// A watch that breaks is begun again with growing pauses, as often as it takes.
 pub fn start(
     client: &Client,
     settings: &(String, String),
+    namespaces: &[String],
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> mpsc::Receiver<Change> {
     let (changes, received) = mpsc::channel(QUEUE);
     for source in Source::all() {
-        let (api, config) = source.watched(client.clone(), settings);
+        let (apis, config) = source.watched(client, settings, namespaces);
         let (changes, stop) = (changes.clone(), stop.clone());
         tasks.spawn(async move {
-            let mut events = watcher(api, config).default_backoff().boxed();
+            let mut events = watched(apis, &config);
             loop {
                 let event = tokio::select! {
                     () = stop.cancelled() => return,

@@ -72,21 +72,29 @@ impl Source {
         }
     }
 
-    /// The API to watch it by, and what of it.
-    pub(super) fn watched(self, client: Client, settings: &(String, String)) -> (Api<DynamicObject>, Config) {
+    /// The APIs to watch it by, and what of it; what has a namespace is watched in `namespaces`, if any is named.
+    pub(super) fn watched(
+        self,
+        client: &Client,
+        settings: &(String, String),
+        namespaces: &[String],
+    ) -> (Vec<Api<DynamicObject>>, Config) {
         let resource = self.resource();
+        let everywhere = || match namespaces {
+            [] => vec![Api::all_with(client.clone(), &resource)],
+            some => some.iter().map(|name| Api::namespaced_with(client.clone(), name, &resource)).collect(),
+        };
         let ours = || Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
         match self {
             Self::Settings => {
                 let (namespace, name) = settings;
                 let one = Config::default().fields(&format!("metadata.name={name}"));
-                (Api::namespaced_with(client, namespace, &resource), one)
+                (vec![Api::namespaced_with(client.clone(), namespace, &resource)], one)
             }
-            Self::Sidecars => (Api::all_with(client, &resource), Config::default().labels(INJECT)),
-            Self::Pods | Self::Children(_) => (Api::all_with(client, &resource), ours()),
-            Self::Fleets | Self::Streams | Self::Namespaces | Self::Nodes => {
-                (Api::all_with(client, &resource), Config::default())
-            }
+            Self::Namespaces | Self::Nodes => (vec![Api::all_with(client.clone(), &resource)], Config::default()),
+            Self::Sidecars => (everywhere(), Config::default().labels(INJECT)),
+            Self::Pods | Self::Children(_) => (everywhere(), ours()),
+            Self::Fleets | Self::Streams => (everywhere(), Config::default()),
         }
     }
 }
