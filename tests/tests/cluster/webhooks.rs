@@ -34,18 +34,18 @@ fn said(output: &Output) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A stream on the fleet `edge` that names a topic which nobody may name.
+/// A stream on the fleet `edge` that names a sink which that does not have.
 const FOREIGN: &str = "
 apiVersion: sluice.dev/v1alpha1
 kind: DataStream
 metadata: {name: foreign}
 spec:
   fleet: {name: edge}
-  sink: {topic: __consumer_offsets}
+  sink: {name: kafak}
 ";
 
 /// What is then told.
-const TOLD: &str = "spec.sink.topic: topic __consumer_offsets: topics that start with __ are Kafka's own";
+const TOLD: &str = "spec.sink.name: the fleet has no sink \"kafak\"; name one of kafka";
 
 /// Makes that fleet, and waits until every operator knows it: any of them may be asked.
 fn known_fleet(cluster: &Cluster, space: &Namespace<'_>) {
@@ -89,8 +89,11 @@ fn what_can_t_be_is_refused_with_the_words_of_its_condition_and_a_dry_run_says_t
     known_fleet(&cluster, &space);
     space.apply(&stream("old", "edge").replace("spec:\n", "spec:\n  streamId: same\n"));
     let same = stream("new", "edge").replace("spec:\n", "spec:\n  streamId: same\n");
-    let misspelt = stream("new", "edge").replace("sink: {", "sink: {name: kafak, ");
+    let owner = cluster.namespace("owner");
+    owner.apply(&idle("own"));
     let name = space.name();
+    let own = format!("fleet: {{namespace: {}, name: own}}", owner.name());
+    let uninvited = stream("new", "own").replace("fleet: {name: own}", &own);
     for (manifest, wanted) in [
         (FOREIGN, format!("{DENIED}{TOLD}")),
         (
@@ -100,14 +103,21 @@ fn what_can_t_be_is_refused_with_the_words_of_its_condition_and_a_dry_run_says_t
             ),
         ),
         (
-            misspelt.as_str(),
-            format!("{DENIED}spec.sink.name: the fleet has no sink \"kafak\"; name one of kafka"),
+            uninvited.as_str(),
+            format!(
+                "{DENIED}spec.fleet: ProxyFleet {}/own takes no streams of namespace {name}",
+                owner.name()
+            ),
         ),
     ] {
-        for more in [&[][..], &["--dry-run=server"]] {
-            let (taken, told) = apply(&space, &cluster, more, manifest);
-            assert!(!taken && told.contains(&wanted), "{told}\n{wanted}");
-        }
+        // What was made just now, an operator knows a moment later: dry runs come first, and nothing of them stays.
+        eventually("the refusal", PATIENCE, || {
+            let (taken, told) = apply(&space, &cluster, &["--dry-run=server"], manifest);
+            if !taken && told.contains(&wanted) { Ok(()) } else { Err(told) }
+        });
+        std::thread::sleep(Duration::from_secs(1));
+        let (taken, told) = apply(&space, &cluster, &[], manifest);
+        assert!(!taken && told.contains(&wanted), "{told}\n{wanted}");
     }
     assert_eq!(space.kubectl(&["get", "dstream", "-o", "name"]), "datastream.sluice.dev/old\n");
 }
@@ -275,7 +285,7 @@ fn without_an_operator_streams_are_taken_and_only_pods_that_ask_for_a_proxy_wait
         let (taken, told) = apply(&space, &cluster, &[], &pod("asks", "sluice.dev/inject: edge"));
         assert!(!taken && told.contains("failed calling webhook \"injection.sluice.dev\""), "{told}");
     }
-    let told = space.until_condition("dstream/foreign", "Accepted", "False", "NotPermitted", PATIENCE);
+    let told = space.until_condition("dstream/foreign", "Accepted", "False", "SinkNotFound", PATIENCE);
     assert!(told.starts_with(TOLD), "{told}");
 
     cluster.helm_install(&["--set", "webhooks.failurePolicy=Ignore"]);
