@@ -13,8 +13,8 @@ use crate::names::{Name, name_of};
 use crate::resolve::{self, Cluster, Decision, FleetKey, Namespaces, Place, Refusal, Written};
 use crate::watch::cluster::{Change, Source, Store};
 
-/// So many streams of a group, the oldest, say which fleet the group is on.
-const ELDERS: usize = 256;
+/// So many streams of a group, the oldest, say which fleet the group is on. That one is elsewhere is no more than a warning.
+const ELDERS: usize = 32;
 
 /// A stream, in the order of age: those that are older keep what they have.
 #[derive(Clone, Debug)]
