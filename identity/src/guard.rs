@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ring::digest::{Context, SHA256};
-use sluice_wire::auth::{Account, Auth, Digest};
+use sluice_wire::auth::{Account, Auth, Digest, MAX_TOKEN_LENGTH};
 
 use crate::{Credential, Refused, ServiceAccount};
 
@@ -122,6 +122,12 @@ impl Guard {
             (_, Credential::None) => Err(Denied::Missing),
             (_, Credential::Unreadable) | (Self::Accounts(_), Credential::Basic { .. }) => {
                 Err(Denied::Unreadable)
+            }
+            (Self::Tokens { .. }, Credential::Bearer(secret)) if secret.len() > MAX_TOKEN_LENGTH => {
+                Err(Denied::Token)
+            }
+            (Self::Tokens { .. }, Credential::Basic { secret, .. }) if secret.len() > MAX_TOKEN_LENGTH => {
+                Err(Denied::Token)
             }
             (Self::Tokens { stream, tokens }, Credential::Bearer(token)) => {
                 let known = tokens.contains_key(&digest(stream, token));

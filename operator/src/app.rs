@@ -167,6 +167,7 @@ impl Running {
         let (secrets, wanted) = watch::channel(Wanted::new());
         let (credentials, reading) = credentials::start(client.clone(), wanted, running.stop_rest.clone());
         running.rest.spawn(reading);
+        let published = (polled.published, polled.complete.clone());
         let mut completes = vec![complete.subscribe(), warmed, polled.complete];
         let (bundled, index) =
             (watch::Sender::new(None), watch::Sender::new(Index::new(context.default_fleet.clone())));
@@ -192,6 +193,7 @@ impl Running {
             credentials,
             secrets,
             tokens,
+            published,
             bundles,
             bundled,
             index,

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// The most tokens that hold for a stream at once.
 pub const MAX_TOKENS: usize = 256;
 
+/// The longest token, in bytes: a longer one is none, and is not looked at.
+pub const MAX_TOKEN_LENGTH: usize = 1_024;
+
 /// The most service accounts a stream may list.
 pub const MAX_ACCOUNTS: usize = 64;
 

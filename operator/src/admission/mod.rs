@@ -8,6 +8,7 @@
 //! | [`validate`] | what is refused and what is warned of |
 //! | `inject` | who puts a proxy into a pod |
 //! | `sidecars` | the one who does: finds what the pod names |
+//! | `secrets` | whether a Secret is there that a stream names |
 //! | `review` | an AdmissionReview, read and answered |
 //! | `routes` | which answer a request gets |
 //! | `serve` | the listener and its limits |
@@ -18,6 +19,7 @@ mod index;
 pub mod inject;
 mod review;
 mod routes;
+mod secrets;
 mod serve;
 mod sidecars;
 mod trust;
@@ -63,7 +65,8 @@ pub(crate) fn start(
 ) {
     let Parts { configs, index, metrics, context } = parts;
     let injector = Arc::new(Sidecars::new(index.clone(), client.clone(), context));
-    let routes = Routes::new(index, injector, metrics.clone());
+    let secrets = secrets::Secrets::new(client.clone());
+    let routes = Routes::new(index, injector, metrics.clone()).with_secrets(secrets);
     rest.tracker.spawn(serve(socket, routes, configs, metrics, rest.stop.clone()));
     writes.tracker.spawn(trust::Keeper::new(client, asks).run(writes.stop.clone()));
 }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Index;
 use super::inject::{Injector, Pod};
 use super::review::{self, Malformed};
+use super::secrets::Secrets;
 use super::validate::{self, Verdict};
 use crate::body::{self, Unread};
 use crate::telemetry::Metrics;
@@ -56,6 +57,7 @@ enum Wrong {
 pub struct Routes {
     index: watch::Receiver<Index>,
     injector: Arc<dyn Injector>,
+    secrets: Option<Secrets>,
     metrics: Metrics,
     long: Semaphore,
 }
@@ -64,7 +66,13 @@ impl Routes {
     /// Answers by what `index` knows; `injector` puts proxies into pods.
     #[must_use]
     pub fn new(index: watch::Receiver<Index>, injector: Arc<dyn Injector>, metrics: Metrics) -> Self {
-        Self { index, injector, metrics, long: Semaphore::new(LONG_ONES) }
+        Self { index, injector, secrets: None, metrics, long: Semaphore::new(LONG_ONES) }
+    }
+
+    /// Looks for Secrets that streams name, too.
+    #[must_use]
+    pub(super) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets: Some(secrets), ..self }
     }
 
     pub(super) async fn answer<B>(&self, request: Request<B>) -> Answer
@@ -102,7 +110,7 @@ impl Routes {
         drop(body);
         let response = match route {
             "mutate" => self.mutate(&asked).await,
-            _ => self.validate(&asked),
+            _ => self.validate(&asked).await,
         };
         let answer = if response.allowed { "allowed" } else { "refused" };
         let warned = response.warnings.is_some();
@@ -131,14 +139,24 @@ impl Routes {
         Ok(body::read(body, LONGEST).await?)
     }
 
-    fn validate(&self, asked: &review::Request) -> AdmissionResponse {
+    async fn validate(&self, asked: &review::Request) -> AdmissionResponse {
         let looks = review::is_written(asked);
-        let verdict = match Kind::from_name(&asked.kind.kind).filter(|_| looks) {
+        let mut verdict = match Kind::from_name(&asked.kind.kind).filter(|_| looks) {
             Some(Kind::DataStream) => self.judge::<DataStream>(asked, validate::stream),
             Some(Kind::ProxyFleet) => self.judge::<ProxyFleet>(asked, validate::fleet),
             None => Verdict::default(),
         };
+        if looks && verdict.refusal.is_none() {
+            verdict.warnings.extend(self.missing(asked).await);
+        }
         review::judged(asked, verdict)
+    }
+
+    /// What whoever writes a stream should know of the Secret that it names.
+    async fn missing(&self, asked: &review::Request) -> Option<String> {
+        let secrets = self.secrets.as_ref().filter(|_| asked.kind.kind == Kind::DataStream.name())?;
+        let (stream, before) = review::objects::<DataStream>(asked).ok()?;
+        secrets.warning(asked.namespace.as_deref()?, &stream?, before.as_ref()).await
     }
 
     fn judge<K: kube::Resource + DeserializeOwned>(

@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sluice_crds::{DataStream, ProxyFleet};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::index::Index;
@@ -22,12 +22,16 @@ use crate::names::Name;
 
 /// How long the API server may take to say whether it has something: it waits for the review meanwhile, for 5 s.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many such questions are asked at once.
+const LOOKS: usize = 4;
 
 /// Puts sidecars into pods.
 pub(super) struct Sidecars {
     index: watch::Receiver<Index>,
     client: Client,
     context: Context,
+    /// Looks with the API server: whoever reaches the port can ask for what is not there.
+    looks: Semaphore,
 }
 
 impl fmt::Debug for Sidecars {
@@ -38,8 +42,8 @@ impl fmt::Debug for Sidecars {
 
 impl Sidecars {
     /// Finds in `index`, or through `client`.
-    pub(super) const fn new(index: watch::Receiver<Index>, client: Client, context: Context) -> Self {
-        Self { index, client, context }
+    pub(super) fn new(index: watch::Receiver<Index>, client: Client, context: Context) -> Self {
+        Self { index, client, context, looks: Semaphore::new(LOOKS) }
     }
 
     async fn fleet(&self, name: &Name) -> Result<Option<Arc<ProxyFleet>>, String> {
@@ -66,11 +70,13 @@ impl Sidecars {
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + fmt::Debug,
         K::DynamicType: Default,
     {
-        // Whoever makes a pod writes the name: as a selector it says no more than a name can.
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
-        {
+        // Whoever asks writes both: as a path and as a selector they say no more than a name can.
+        if !is_name(namespace, b"-", 63) || !is_name(name, b"-.", 253) {
             return Ok(None);
         }
+        let Ok(Ok(_turn)) = timeout(PATIENCE, self.looks.acquire()).await else {
+            return Err(format!("{namespace}/{name} can't be read now, try again: too many ask"));
+        };
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         // To list the one is a right that the operator has already.
         let one = ListParams::default().fields(&format!("metadata.name={name}"));
@@ -97,8 +103,32 @@ impl Sidecars {
     }
 }
 
+/// Whether a text can be a name: lower-case letters, digits and some marks.
+pub(super) fn is_name(text: &str, marks: &[u8], longest: usize) -> bool {
+    let may = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || marks.contains(&byte);
+    (1..=longest).contains(&text.len()) && text.bytes().all(may)
+}
+
 impl Injector for Sidecars {
     fn inject<'a>(&'a self, pod: Pod<'a>) -> BoxFuture<'a, Result<Injection, String>> {
         Box::pin(self.answer(pod))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_name_never_becomes_a_path_or_a_selector() {
+        for name in ["shop", "a-1", &"a".repeat(63)] {
+            assert!(is_name(name, b"-", 63), "{name}");
+        }
+        let long = "a".repeat(64);
+        for odd in
+            ["", "x/datastreams?limit=0&x=", "a.b", "..", "A", "a b", "a%2f", "a,metadata.namespace=b", &long]
+        {
+            assert!(!is_name(odd, b"-", 63), "{odd}");
+        }
     }
 }

@@ -19,6 +19,8 @@ use crate::names::Name;
 const EVERY_MS: std::ops::Range<u64> = 13_000..17_000;
 /// Until the next look at one that could not be read, in milliseconds.
 const AGAIN_MS: std::ops::Range<u64> = 1_000..3_000;
+/// For how long one may not be read before that is told: what was read of it last holds.
+const STALE: Duration = Duration::from_secs(60);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many are looked at together.
@@ -51,6 +53,8 @@ pub(super) struct Keeper<G> {
     /// When each is to be looked at; what is being looked at is not among it.
     due: BTreeMap<Name, Instant>,
     looking: BTreeSet<Name>,
+    /// Since when each can't be read that can't.
+    failing: BTreeMap<Name, Instant>,
 }
 
 impl<G, R> Keeper<G>
@@ -58,20 +62,17 @@ where
     G: Fn(Name) -> R,
     R: Future<Output = Got> + Send + 'static,
 {
-    pub(super) const fn new(
-        get: G,
-        wanted: watch::Receiver<Wanted>,
-        readings: watch::Sender<Credentials>,
-    ) -> Self {
-        Self { get, wanted, readings, due: BTreeMap::new(), looking: BTreeSet::new() }
+    pub(super) fn new(get: G, wanted: watch::Receiver<Wanted>, readings: watch::Sender<Credentials>) -> Self {
+        let (due, looking, failing) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { get, wanted, readings, due, looking, failing }
     }
 
     /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut looks: JoinSet<(Name, Got)> = JoinSet::new();
         let mut known = Wanted::new();
+        self.want(&mut known);
         loop {
-            self.want(&mut known);
             while looks.len() < TOGETHER
                 && let Some(name) = self.next()
             {
@@ -80,10 +81,15 @@ where
             }
             let full = looks.len() >= TOGETHER;
             let idle = Instant::now() + IDLE;
-            let due = self.due.values().min().copied().filter(|_| !full).unwrap_or(idle);
+            // What is being looked at is due again when that has ended.
+            let waiting = self.due.iter().filter(|(name, _)| !self.looking.contains(*name));
+            let due = waiting.map(|(_, at)| *at).min().filter(|_| !full).unwrap_or(idle);
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = self.wanted.changed() => if changed.is_err() { return },
+                changed = self.wanted.changed() => match changed {
+                    Ok(()) => self.want(&mut known),
+                    Err(_) => return,
+                },
                 Some(looked) = looks.join_next() => if let Ok((name, got)) = looked { self.take(name, got) },
                 () = sleep_until(due) => {}
             }
@@ -93,9 +99,6 @@ where
     /// Takes in what is wanted now: what is new, or wanted for other streams, is looked at at once.
     fn want(&mut self, known: &mut Wanted) {
         let wanted = self.wanted.borrow_and_update().clone();
-        if wanted == *known {
-            return;
-        }
         self.due.retain(|name, _| wanted.contains_key(name));
         self.readings.send_if_modified(|readings| {
             let before = readings.len();
@@ -125,6 +128,7 @@ where
         let wanted = self.wanted.borrow();
         let Some(streams) = wanted.get(&name) else { return };
         let before = self.readings.borrow().get(&name).cloned();
+        let failed = got.is_err();
         let reading = match got {
             Ok(None) => Some(Reading::Missing),
             Ok(Some(secret)) => Some(reading(&name.0, &secret, streams, before.as_deref())),
@@ -134,10 +138,17 @@ where
             Err(error) => {
                 let (namespace, secret) = &name;
                 tracing::warn!(namespace, secret, %error, "a Secret with tokens can't be read and is tried again");
-                None
+                let since = *self.failing.entry(name.clone()).or_insert_with(Instant::now);
+                let before = before.as_deref().filter(|_| since.elapsed() >= STALE);
+                before.and_then(|before| stale(before, &error))
             }
         };
-        let pause = if reading.is_some() { EVERY_MS } else { AGAIN_MS };
+        if failed {
+            self.failing.retain(|name, _| wanted.contains_key(name));
+        } else {
+            self.failing.remove(&name);
+        }
+        let pause = if failed { AGAIN_MS } else { EVERY_MS };
         // It may be wanted for other streams since, and then is due already.
         let next = Instant::now() + Duration::from_millis(fastrand::u64(pause));
         self.due.entry(name.clone()).or_insert(next);
@@ -145,6 +156,13 @@ where
             self.readings.send_modify(|readings| drop(readings.insert(name, Arc::new(reading))));
         }
     }
+}
+
+/// What was read before, with why it may be out of date.
+fn stale(before: &Reading, error: &GetError) -> Option<Reading> {
+    let Reading::Tokens { streams, .. } = before else { return None };
+    let fault = format!("it can't be read any more, so what was read last holds: {error}");
+    Some(Reading::Tokens { streams: streams.clone(), fault })
 }
 
 fn reading(

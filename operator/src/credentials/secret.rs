@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_identity::digest;
-use sluice_wire::auth::{MAX_TOKENS, Token};
+use sluice_wire::auth::{MAX_TOKEN_LENGTH, MAX_TOKENS, Token};
 
 use super::{Held, Reading};
 
@@ -13,8 +13,6 @@ pub const TYPE: &str = "sluice.dev/tokens";
 
 /// The fewest characters a token has.
 const SHORTEST: usize = 22;
-/// The most.
-const LONGEST: usize = 1_024;
 
 /// Reads a Secret of `namespace` for `streams` there. `before` is what was read last, at `now_ms` it is another.
 #[must_use]
@@ -70,7 +68,9 @@ fn token(value: &[u8]) -> Result<&str, String> {
         None if value.ends_with(b"\n") => Err("ends with a line break; encode it without one".to_owned()),
         None => Err("has characters that are not printable ASCII, or spaces".to_owned()),
         Some(text) if text.len() < SHORTEST => Err(format!("has fewer than {SHORTEST} characters")),
-        Some(text) if text.len() > LONGEST => Err(format!("has more than {LONGEST} characters")),
+        Some(text) if text.len() > MAX_TOKEN_LENGTH => {
+            Err(format!("has more than {MAX_TOKEN_LENGTH} characters"))
+        }
         Some(text) => Ok(text),
     }
 }

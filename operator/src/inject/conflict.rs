@@ -18,8 +18,25 @@ pub(super) fn all(pod: &Pod, sidecar: &Sidecar, port: u16) -> Vec<String> {
             "a container of the pod is called {SIDECAR_CONTAINER}, as the sidecar is; rename it"
         ));
     }
+    found.extend(ports(pod, port));
+    let names = spec.volumes.iter().flatten().map(|volume| volume.name.as_str());
+    let taken = |name: &&str| sidecar.volumes.iter().any(|volume| volume.name == *name);
+    found.extend(
+        names.filter(taken).map(|name| {
+            format!("a volume of the pod is called {name}, as one of the sidecar's is; rename it")
+        }),
+    );
+    found
+}
+
+/// Ports of a sidecar, which takes reports at `port`, that another container takes.
+pub(super) fn ports(pod: &Pod, port: u16) -> Vec<String> {
+    let Some(spec) = pod.spec.as_ref() else { return Vec::new() };
+    let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
+    let others = || containers().filter(|container| container.name != SIDECAR_CONTAINER);
+    let mut found = Vec::new();
     for (port, what) in [(port, "for reports"), (ADMIN_PORT, "for metrics and probes")] {
-        found.extend(containers().find(|container| takes(container, port)).map(|container| {
+        found.extend(others().find(|container| takes(container, port)).map(|container| {
             format!(
                 "container {} takes port {port}, which the sidecar needs {what}; {}",
                 container.name,
@@ -31,13 +48,6 @@ pub(super) fn all(pod: &Pod, sidecar: &Sidecar, port: u16) -> Vec<String> {
             )
         }));
     }
-    let names = spec.volumes.iter().flatten().map(|volume| volume.name.as_str());
-    let taken = |name: &&str| sidecar.volumes.iter().any(|volume| volume.name == *name);
-    found.extend(
-        names.filter(taken).map(|name| {
-            format!("a volume of the pod is called {name}, as one of the sidecar's is; rename it")
-        }),
-    );
     found
 }
 

@@ -41,7 +41,7 @@ pub struct Found<'a> {
 }
 
 /// What is added to a pod of `namespace`, which is the request's: a pod says its own only sometimes. Nothing is for one
-/// that asks for no sidecar, and for one that has it.
+/// that asks for no sidecar, and for one that has it and whose containers are told of it.
 ///
 /// # Errors
 /// [`Refusal`], with everything that is in the way.
@@ -49,20 +49,25 @@ pub fn inject(pod: &Value, namespace: &str, found: Found<'_>, context: &Context)
     let Some(asked) = asked(pod) else { return Ok(Patch::default()) };
     let typed: Pod = serde_json::from_value(pod.clone())
         .map_err(|error| Refusal(format!("the pod can't be read: {error}")))?;
-    if seen::has_sidecar(&typed) {
-        return Ok(Patch::default());
-    }
-    let fleet = fleet(&asked, namespace, found.fleet)?;
-    let stream = stream(&asked, namespace, found.stream)?;
-    let resolved = resolved(fleet, namespace);
-    let sidecar = objects::sidecar(&resolved, context);
-    let port = fleet.spec.listeners.http.port;
-    let conflicts = conflict::all(&typed, &sidecar, port);
-    if !conflicts.is_empty() {
-        return Err(Refusal(conflicts.join("; ")));
-    }
+    let has_it = seen::has_sidecar(&typed);
+    let named = fleet(&asked, namespace, found.fleet)
+        .and_then(|fleet| Ok((fleet, stream(&asked, namespace, found.stream)?)));
+    let (fleet, stream) = match named {
+        Ok(named) => named,
+        // Whatever became of its fleet, the pod has what it asked for.
+        Err(_) if has_it => return Ok(Patch::default()),
+        Err(refusal) => return Err(refusal),
+    };
     let variables = variables(fleet, namespace, stream);
-    Ok(patch::patch(pod, &sidecar, &variables))
+    let port = fleet.spec.listeners.http.port;
+    // Asked again, since another webhook has changed the pod: containers of that one's are told too.
+    let (conflicts, patch) = if has_it {
+        (conflict::ports(&typed, port), patch::tell(pod, &variables))
+    } else {
+        let sidecar = objects::sidecar(&resolved(fleet, namespace), context);
+        (conflict::all(&typed, &sidecar, port), patch::patch(pod, &sidecar, &variables))
+    };
+    if conflicts.is_empty() { Ok(patch) } else { Err(Refusal(conflicts.join("; "))) }
 }
 
 /// The fleet that a pod names, if that gives sidecars to it.

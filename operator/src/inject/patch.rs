@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::build::objects::Sidecar;
+use crate::build::objects::{SIDECAR_CONTAINER, Sidecar};
 use crate::marks::INJECTED;
 
 /// What is added, in order; empty: nothing.
@@ -63,17 +63,9 @@ impl Add {
 
 /// What gives `pod` its sidecar and its containers `variables`.
 pub(super) fn patch(pod: &Value, sidecar: &Sidecar, variables: &[(&str, String)]) -> Patch {
-    let mut patch = Patch::default();
-    let spec = |field: &str| (format!("/spec/{field}"), pod.pointer(&format!("/spec/{field}")));
     // Before the sidecar is among them, while their places are those that they have.
-    for list in ["containers", "initContainers"] {
-        let (place, containers) = spec(list);
-        for (index, container) in containers.and_then(Value::as_array).into_iter().flatten().enumerate() {
-            let missing = missing(container, variables);
-            // First, so that what is the container's own may be made of them.
-            patch.add_to((format!("{place}/{index}/env"), container.get("env")), End::First, missing);
-        }
-    }
+    let mut patch = tell(pod, variables);
+    let spec = |field: &str| (format!("/spec/{field}"), pod.pointer(&format!("/spec/{field}")));
     // First, so that what the application's own init containers report is taken too.
     patch.add_to(spec("initContainers"), End::First, vec![json!(sidecar.container)]);
     patch.add_to(spec("volumes"), End::Last, sidecar.volumes.iter().map(|volume| json!(volume)).collect());
@@ -84,6 +76,24 @@ pub(super) fn patch(pod: &Value, sidecar: &Sidecar, variables: &[(&str, String)]
         sidecar.pull_secrets.iter().filter(|name| !has(name)).map(|name| json!({"name": name})).collect();
     patch.add_to((place, known), End::Last, names);
     patch.0.push(mark(pod, sidecar.container.image.as_deref().unwrap_or_default()));
+    patch
+}
+
+/// What gives the containers of `pod` that are not the sidecar `variables`.
+pub(super) fn tell(pod: &Value, variables: &[(&str, String)]) -> Patch {
+    let mut patch = Patch::default();
+    for list in ["containers", "initContainers"] {
+        let place = format!("/spec/{list}");
+        let containers = pod.pointer(&place).and_then(Value::as_array).into_iter().flatten();
+        for (index, container) in containers.enumerate() {
+            if container["name"] == SIDECAR_CONTAINER {
+                continue;
+            }
+            let missing = missing(container, variables);
+            // First, so that what is the container's own may be made of them.
+            patch.add_to((format!("{place}/{index}/env"), container.get("env")), End::First, missing);
+        }
+    }
     patch
 }
 

@@ -168,6 +168,18 @@ fn a_pod_that_has_its_sidecar_gets_no_second_one() {
 }
 
 #[test]
+fn a_container_that_another_webhook_adds_later_is_told_too_and_may_take_no_port_of_the_sidecars() {
+    let mut pod = injected(&usual(), None);
+    pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "late:1"}));
+    let told = injected(&pod, None);
+    assert_eq!(told["spec"]["initContainers"], pod["spec"]["initContainers"]);
+    let url = ("SLUICE_URL", "http://127.0.0.1:46802");
+    assert!(variables(&told["spec"]["containers"][1]).contains(&url), "{told:#}");
+    pod["spec"]["containers"][1]["ports"] = json!([{"containerPort": 46_802}]);
+    assert!(refused(&pod).contains("container late takes port 46802"));
+}
+
+#[test]
 fn a_fleet_that_gives_no_sidecars_is_refused_with_what_to_do() {
     let told = tried(&usual(), None, None).unwrap_err();
     assert!(

@@ -37,7 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::caller::Trust;
 use crate::lead::Term;
 use crate::registry::Registry;
-use crate::registry::http::Manager;
+use crate::registry::http::{Configurations, Manager};
 use crate::telemetry::Metrics;
 use board::Space;
 use http::{Limits, Logins, Routes};
@@ -100,6 +100,8 @@ pub struct Served {
     pub complete: watch::Receiver<bool>,
     /// What answers; another listener may answer from the same.
     pub routes: Arc<Routes>,
+    /// What fleets have published.
+    pub published: Arc<dyn Configurations>,
 }
 
 /// Serves on `socket`, a plain listener; `writes` are tasks that write to the cluster, `rest` all others.
@@ -142,10 +144,11 @@ pub fn start(
     });
     let space = |(id, namespace): (String, String)| (id, Space::namespace(&namespace));
     let spaces = settings.namespaces.into_iter().map(space).collect();
-    let manager = Manager::new(ties.registry, ties.metrics.clone())
-        .with_configurations(Arc::new(Wholes::new(hub.clone())));
+    let published: Arc<dyn Configurations> = Arc::new(Wholes::new(hub.clone()));
+    let manager =
+        Manager::new(ties.registry, ties.metrics.clone()).with_configurations(Arc::clone(&published));
     let routes = Arc::new(Routes::new(hub, spaces, logins, ties.metrics).with_manager(manager));
     let serving = http::serve(socket, Arc::clone(&routes), Trust::Anyone, settings.limits, rest.stop.clone());
     rest.tracker.spawn(serving);
-    Served { complete, routes }
+    Served { complete, routes, published }
 }

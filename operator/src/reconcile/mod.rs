@@ -27,6 +27,7 @@ use crate::nodes::{Answer, Targets};
 use crate::observe::{Fault, FaultKind};
 use crate::pki::Bundle;
 use crate::registry::directory::Directory;
+use crate::registry::http::Configurations;
 use crate::registry::roll::Roll;
 use crate::resolve::FleetKey;
 use crate::scale::Scaler;
@@ -163,6 +164,8 @@ pub struct Reconciler {
     pub secrets: watch::Sender<Wanted>,
     /// The keys of service accounts' tokens.
     pub tokens: Tokens,
+    /// What fleets have published, and whether all of it is known by now.
+    pub published: (Arc<dyn Configurations>, watch::Receiver<bool>),
     /// The one that every such namespace has.
     pub bundled: watch::Sender<Option<Bundle>>,
     /// What reviews are held against, whether this operator leads or not.
@@ -204,6 +207,7 @@ impl Reconciler {
                 Ok(()) = self.bundles.changed() => state.soon(),
                 Ok(()) = self.credentials.changed() => state.soon(),
                 Ok(()) = self.tokens.changed() => state.soon(),
+                Ok(()) = self.published.1.changed() => state.soon(),
                 Some(ended) = state.writes.join_next() => if let Ok(ended) = ended { self.ended(&mut state, ended) },
                 changed = self.terms.changed() => match changed {
                     Ok(()) => state.term_changed(),
@@ -282,6 +286,7 @@ impl Reconciler {
         state.memory.given = plan::Given {
             credentials: self.credentials.borrow_and_update().clone(),
             keys: self.tokens.keys(),
+            published: self.published.1.borrow_and_update().then(|| Arc::clone(&self.published.0)),
         };
         let began = Instant::now();
         let plan = plan::plan(&state.store, &mut state.memory, &state.queue, &self.context);

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use sluice_crds::auth::{AuthStatus, TokenStatus};
+use sluice_crds::DataStream;
+use sluice_crds::auth::{AuthStatus, AuthType, TokenStatus};
 
-use super::condition::Told;
+use super::condition::{self, Told};
 use super::nodes;
-use super::reason::AuthReady;
+use super::reason::{AuthReady, Reason as _};
 use super::stream::Served;
 
 /// What a stream asks of its producers, and what there is for it.
@@ -45,10 +46,24 @@ pub enum Trouble {
 }
 
 /// The condition; `proof` is absent where a stream asks for nothing.
-pub(super) fn ready(served: &Served<'_>, proof: Option<&Proof>) -> Told {
+pub(super) fn ready(stream: &DataStream, served: &Served<'_>, proof: Option<&Proof>) -> Told {
     let Some(proof) = proof else {
-        return Told::new(AuthReady::NotRequired, "spec.auth asks producers for nothing");
+        let asks = stream.spec.auth.as_ref().is_some_and(|auth| auth.kind != AuthType::None);
+        let words = if asks {
+            "spec.auth does not apply to a sidecar, which is reached from its own pod alone"
+        } else {
+            "spec.auth asks producers for nothing"
+        };
+        return Told::new(AuthReady::NotRequired, words);
     };
+    // An operator that has just begun to lead has read nothing yet; what is published stays meanwhile.
+    if matches!(proof.trouble, Trouble::Unread | Trouble::NoKeys) || served.nodes.is_partial() {
+        let before = condition::find(served.before, AuthReady::CONDITION);
+        let held = before.filter(|before| before.observed_generation == Some(served.generation));
+        if let Some(held) = held.filter(|held| held.status == "True") {
+            return Told::again::<AuthReady>(held);
+        }
+    }
     if let Some((reason, message)) = amiss(proof) {
         return Told::new(reason, message);
     }
@@ -59,7 +74,8 @@ pub(super) fn ready(served: &Served<'_>, proof: Option<&Proof>) -> Told {
     let without = lacking(served, proof);
     if without > 0 {
         let share = nodes::share(served.nodes.count - without, served.nodes.count);
-        let message = format!("what spec.auth asks for is known to {share} as yet");
+        let message =
+            format!("what spec.auth asks for is known to {share} as yet; others go by what they had");
         return Told::new(AuthReady::Pending, message);
     }
     let message = match &proof.secret {

@@ -76,7 +76,7 @@ pub fn stream(stream: &DataStream, decision: &Decision, seen: Seen<'_>, now: &Ti
             };
             told.push(applied::programmed(&served, target));
             told.push(sink::ready(&served));
-            told.push(auth::ready(&served, proof));
+            told.push(auth::ready(stream, &served, proof));
             tokens = auth::status(&served, proof, same.and_then(|before| before.auth.as_ref()), now);
             told.extend(sink::durability(&served));
         }

@@ -1,4 +1,4 @@
-//! When the keys are fetched: at once, every hour, again with growing pauses while it fails, and when a token has a
+//! When the keys are fetched: at once, every five minutes, again with growing pauses while it fails, and when a token has a
 //! key that is not known, but then no sooner than 30 s after the last time.
 //! What was fetched last holds until it is replaced, however long the API server is away.
 
@@ -14,7 +14,7 @@ use super::fetch::{FetchError, Published};
 use super::{AUDIENCE, Tokens};
 
 /// Between two looks when nothing happens.
-const REFRESH: Duration = Duration::from_secs(60 * 60);
+const REFRESH: Duration = Duration::from_secs(5 * 60);
 /// Between two looks that tokens with unknown keys cause.
 const AGAIN: Duration = Duration::from_secs(30);
 /// How long a look may take.
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn keys_are_fetched_at_once_and_every_hour() {
+    async fn keys_are_fetched_at_once_and_every_five_minutes() {
         let signer = Signer::new();
         let world = World::start(vec![Ok(published(&signer, None))]);
         sleep(Duration::from_secs(1)).await;
         let first = world.tokens.verifier().unwrap();
         assert!(first.verify(&signer.token(&claims()), NOW).is_ok());
-        sleep(Duration::from_secs(7_201)).await;
-        assert_eq!(world.asked(), [0, 3_600, 7_200]);
+        sleep(Duration::from_secs(601)).await;
+        assert_eq!(world.asked(), [0, 300, 600]);
         assert!(Arc::ptr_eq(&first, &world.tokens.verifier().unwrap()), "the same keys change nothing");
         world.stop.cancel();
         world.task.await.unwrap();
@@ -144,9 +144,9 @@ mod tests {
         let world = World::start(answers);
         sleep(Duration::from_secs(2)).await;
         assert!(world.tokens.verifier().is_none());
-        sleep(Duration::from_secs(3_700)).await;
+        sleep(Duration::from_secs(400)).await;
         assert!(world.tokens.verifier().is_some());
-        assert_eq!(world.asked()[..5], [0, 1, 3, 3_603, 3_604]);
+        assert_eq!(world.asked()[..5], [0, 1, 3, 303, 304]);
         let world = World::start((0..20).map(|_| silent()).collect());
         sleep(Duration::from_secs(301)).await;
         assert_eq!(world.asked(), [0, 1, 3, 7, 15, 31, 63, 123, 183, 243], "at most a minute apart");
@@ -178,10 +178,10 @@ mod tests {
         let answers = vec![Ok(published(&signer, Some("https://a"))), Ok(published(&signer, None))];
         let world = World::start(answers);
         for _ in 0..2 {
-            sleep(Duration::from_secs(3_500)).await;
+            sleep(Duration::from_secs(290)).await;
             let said = world.tokens.verifier().unwrap().verify(&signer.token(&claims()), NOW);
             assert_eq!(said, Err(sluice_identity::Refused::Issuer));
         }
-        assert_eq!(world.asked(), [0, 3_600]);
+        assert_eq!(world.asked(), [0, 300]);
     }
 }

@@ -15,11 +15,11 @@ use serde::de::DeserializeOwned;
 use crate::names::{Name, name_of};
 
 /// What a watch shows, again and again begun anew when it breaks.
-pub type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
+pub(crate) type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
 /// Watches `apis`, one for each namespace or one for all of them, as one.
 #[must_use]
-pub fn watched<K>(apis: Vec<Api<K>>, config: &Config) -> Events<K>
+pub(crate) fn watched<K>(apis: Vec<Api<K>>, config: &Config) -> Events<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// Events in words.
-    fn words(events: Vec<Event<ConfigMap>>) -> Vec<String> {
+    fn words(events: &[Event<ConfigMap>]) -> Vec<String> {
         let name = |map: &ConfigMap| map.metadata.name.clone().unwrap();
         let word = |event: &Event<ConfigMap>| match event {
             Event::Init => "init".to_owned(),
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn two_namespaces_are_one_list_that_ends_with_the_later() {
         let mut scopes = Scopes::new(2);
-        let mut take = |place, event| words(scopes.take(place, event));
+        let mut take = |place, event| words(&scopes.take(place, event));
         assert_eq!(take(0, Event::Init), ["init"]);
         assert_eq!(take(0, Event::InitApply(map("a", "x"))), ["list x"]);
         assert_eq!(take(0, Event::InitDone), [""; 0]);
@@ -157,7 +157,7 @@ mod tests {
             }
             scopes.take(place, Event::InitDone);
         }
-        let mut take = |place, event| words(scopes.take(place, event));
+        let mut take = |place, event| words(&scopes.take(place, event));
         assert_eq!(take(0, Event::Init), [""; 0]);
         assert_eq!(take(0, Event::InitApply(map("a", "y"))), ["apply y"]);
         assert_eq!(take(0, Event::InitDone), ["delete x"]);
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn one_that_breaks_in_the_first_list_begins_again() {
         let mut scopes = Scopes::new(1);
-        let mut take = |event| words(scopes.take(0, event));
+        let mut take = |event| words(&scopes.take(0, event));
         assert_eq!(take(Event::Init), ["init"]);
         assert_eq!(take(Event::InitApply(map("a", "x"))), ["list x"]);
         assert_eq!(take(Event::Init), [""; 0]);

@@ -17,8 +17,7 @@ use crate::catalog::{Current, Stream};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Who sent a request.
-#[derive(Debug)]
+/// Who sent a request. It has no form for logs: among the headers may be a token.
 pub(super) struct Sender<'a> {
     /// At the other end of the connection.
     pub(super) peer: &'a Peer,

@@ -12,9 +12,9 @@ use sluice_wire::access;
 use sluice_wire::auth::{Account, Auth, Token};
 use sluice_wire::document::Stream;
 
+use crate::cpu;
 use crate::load::{self, Load};
 use crate::rounds::{Plan, median};
-use crate::cpu;
 
 const SECRET: &str = "a-token-as-openssl-makes-it-0";
 
@@ -41,7 +41,8 @@ pub(crate) fn run(plan: &Plan) {
         stream("token", Auth::Tokens(vec![Token { id: "one".to_owned(), sha256 }])),
     ];
     let mut document = document::on_kafka(&broker.address(), streams);
-    document.listeners = access::Listeners { token_keys: Some(signer.keys()), ..access::Listeners::default() };
+    document.listeners =
+        access::Listeners { token_keys: Some(signer.keys()), ..access::Listeners::default() };
     let proxy = Proxy::start(&document);
     let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
     let guarded = |name, headers| Guarded { name, headers, cpu_us: Vec::new(), p99: Vec::new() };
@@ -50,7 +51,12 @@ pub(crate) fn run(plan: &Plan) {
         guarded("token", bearer(SECRET)),
         guarded("account", bearer(&signer.token(&claims("shop", "orders")))),
     ];
-    println!("\nwho a producer is: {} rounds of {} s, {} reports a second", plan.rounds, plan.length.as_secs(), plan.rate);
+    println!(
+        "\nwho a producer is: {} rounds of {} s, {} reports a second",
+        plan.rounds,
+        plan.length.as_secs(),
+        plan.rate
+    );
     for one in &all {
         load::run(&load(plan, &proxy, one, Duration::from_secs(3)));
     }
@@ -60,7 +66,12 @@ pub(crate) fn run(plan: &Plan) {
         }
     }
     let [open, guarded @ ..] = &all;
-    println!("{:<10} CPU a report {:>6.1} us   p99 {:.2} ms", open.name, median(&open.cpu_us), median(&open.p99));
+    println!(
+        "{:<10} CPU a report {:>6.1} us   p99 {:.2} ms",
+        open.name,
+        median(&open.cpu_us),
+        median(&open.p99)
+    );
     for one in guarded {
         let ratio = median(&one.cpu_us) / median(&open.cpu_us);
         println!(

@@ -124,8 +124,7 @@ const HEARTBEATS: Duration = Duration::from_secs(30);
 fn main() {
     let args = Args::parse();
     let length = Duration::from_secs(args.seconds);
-    let plan =
-        rounds::Plan { length, rounds: args.rounds, rate: args.rate, connections: args.connections };
+    let plan = rounds::Plan { length, rounds: args.rounds, rate: args.rate, connections: args.connections };
     match &args.command {
         Some(Command::Bare) => bare::serve(),
         Some(Command::Raw(args)) => raw::send(args),

@@ -9,6 +9,7 @@ use sluice_tests::cluster::product::{KUBELET, PATIENCE, RELEASE, SYSTEM, address
 use sluice_tests::cluster::{Cluster, KAFKA_SERVICE, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
+use super::pace::soon_ready;
 
 /// A stream on the default fleet.
 const ON_DEFAULT: &str = "
@@ -126,6 +127,44 @@ fn an_upgrade_and_a_rollback_refuse_no_report_of_a_stream_in_use() {
     // The operator of the last upgrade is at work.
     space.apply(&ON_DEFAULT.replace("sink:", "paused: true\n  sink:"));
     space.until_condition("dstream/a", "Ready", "False", "Paused", KUBELET);
+}
+
+/// Has the operator watch all namespaces again, however the test ends.
+struct Everywhere<'a>(&'a Cluster);
+
+impl Drop for Everywhere<'_> {
+    fn drop(&mut self) {
+        // A test that has failed already says more than this could.
+        let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
+        let _ = std::panic::catch_unwind(install);
+    }
+}
+
+#[test]
+fn an_operator_that_watches_some_namespaces_sees_nothing_of_the_others() {
+    let cluster = Cluster::alone();
+    cluster.install();
+    let _restore = Everywhere(&cluster);
+    let (watched, other) = (cluster.namespace("watched"), cluster.namespace("other"));
+    let list = format!("watchNamespaces={{{}}}", watched.name());
+    cluster.helm_install(&["--set", &list, "--set-json", "longPolling.namespaces={}"]);
+    other.apply(&(fleet("edge", 1) + &stream("a", "edge")));
+    watched.apply(&(fleet("edge", 1) + &stream("a", "edge")));
+    soon_ready(&watched, "a", &watched);
+    try_report(&watched.service("sluice-edge"), watched.name(), "a", "seen").expect("a report");
+    assert_eq!(other.get("dstream/a").get("status"), None, "a stream elsewhere is told something");
+    assert!(other.children().is_empty(), "{:?}", other.children());
+    let operator = format!("system:serviceaccount:{SYSTEM}:sluice-operator");
+    let may = |namespace: &str, verb: &str, what: &str| {
+        let asked = ["auth", "can-i", verb, what, "-n", namespace, "--as", &operator];
+        cluster.try_kubectl(&asked).is_ok_and(|answer| answer.trim() == "yes")
+    };
+    for (verb, what) in
+        [("list", "datastreams"), ("list", "pods"), ("get", "secrets"), ("create", "deployments")]
+    {
+        assert!(may(watched.name(), verb, what), "{verb} {what} where it watches");
+        assert!(!may(other.name(), verb, what), "{verb} {what} elsewhere");
+    }
 }
 
 #[test]

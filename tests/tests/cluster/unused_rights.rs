@@ -33,13 +33,16 @@ const NOT_SHOWN: [(&str, &str, &str); 12] = [
     ("sluice.dev", "proxyfleets", "delete"),
 ];
 
-/// A stream on the default fleet.
+/// A stream on the default fleet whose producers have tokens.
 const ON_DEFAULT: &str = "
+{apiVersion: v1, kind: Secret, type: sluice.dev/tokens, metadata: {name: producers}, stringData: {one: 0123456789abcdef012345}}
+---
 apiVersion: sluice.dev/v1alpha1
 kind: DataStream
 metadata: {name: default}
 spec:
   groupId: GROUP
+  auth: {type: Token, tokensSecret: {name: producers}}
   sink: {create: {partitions: 1, replicas: 1}}
 ---
 ";
@@ -263,10 +266,11 @@ fn every_right_of_the_operator_is_used_and_none_is_missing() {
     bring_about(&cluster);
     let rights = allowed(&cluster);
     assert!(rights.iter().all(|right| right.verb != "*" && right.resource != "*"));
-    // Of Secrets those of its own certificates alone, in its own namespace.
+    // Of Secrets those of its own certificates alone, in its own namespace, and producers' tokens, by their names.
     let own = |right: &Right| {
         let named = ["sluice-operator-ca", "sluice-operator-tls"].contains(&right.name.as_str());
-        right.namespace == SYSTEM && (named || right.verb == "create")
+        let tokens = right.namespace.is_empty() && right.verb == "read";
+        tokens || right.namespace == SYSTEM && (named || right.verb == "create")
     };
     assert!(rights.iter().filter(|right| right.resource == "secrets").all(own));
     // Events and the last writes are on their way still.

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod chart;
@@ -12,6 +13,7 @@ mod chart;
 mod cli;
 #[cfg(test)]
 mod credentials;
+#[cfg(test)]
 mod curl;
 #[cfg(test)]
 mod delivery;

@@ -112,10 +112,18 @@ async fn one_that_is_gone_holds_nothing_and_one_that_can_t_be_read_what_it_held(
     pass(1).await;
     for code in [500, 403] {
         *world.server.fails.lock().unwrap() = Some(code);
-        pass(60).await;
-        assert_eq!(world.reading().unwrap().tokens("orders").len(), 1, "{code}");
+        pass(30).await;
+        let Reading::Tokens { streams, fault } = world.reading().unwrap().as_ref().clone() else { panic!() };
+        assert_eq!((streams["orders"].len(), fault.as_str()), (1, ""), "{code}");
     }
+    pass(60).await;
+    let Reading::Tokens { streams, fault } = world.reading().unwrap().as_ref().clone() else { panic!() };
+    assert_eq!(streams["orders"].len(), 1);
+    assert!(fault.contains("what was read last holds"), "{fault}");
     *world.server.fails.lock().unwrap() = None;
+    pass(17).await;
+    let Reading::Tokens { fault, .. } = world.reading().unwrap().as_ref().clone() else { panic!() };
+    assert_eq!(fault, "");
     *world.server.answer.lock().unwrap() = None;
     pass(17).await;
     assert_eq!(*world.reading().unwrap(), Reading::Missing);
@@ -145,4 +153,26 @@ async fn what_is_wanted_no_more_is_forgotten() {
     assert_eq!(world.reading(), None);
     pass(60).await;
     assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_hangs_is_waited_for_and_keeps_nobody_busy() {
+    let (asked, stop) = (Arc::new(Mutex::new(0)), CancellationToken::new());
+    let (wanted, receiver) = watch::channel(Wanted::new());
+    let (sender, _readings) = watch::channel(Credentials::new());
+    let counted = Arc::clone(&asked);
+    let get = move |_: Name| {
+        *counted.lock().unwrap() += 1;
+        std::future::pending()
+    };
+    tokio::spawn(Keeper::new(get, receiver, sender).run(stop.clone()));
+    for stream in ["orders", "bills", "carts"] {
+        wanted.send_replace([(World::name(), [stream.to_owned()].into())].into());
+        pass(1).await;
+    }
+    // A clock that stands still only goes on while everybody waits.
+    assert_eq!(*asked.lock().unwrap(), 1);
+    pass(11).await;
+    assert_eq!(*asked.lock().unwrap(), 2, "due again when the first has ended");
+    stop.cancel();
 }

@@ -10,6 +10,7 @@ use sluice_wire::document::Document;
 
 use super::*;
 use crate::credentials::{Reading, TYPE, read};
+use crate::registry::http::{Configuration, Configurations};
 
 const FIRST: &str = "first-token-of-the-producers";
 
@@ -75,8 +76,47 @@ fn is(status: &str, reason: &str) -> (String, String) {
     (status.to_owned(), reason.to_owned())
 }
 
+/// What was published before this operator led.
+#[derive(Debug)]
+struct Before(Option<Document>);
+
+impl Configurations for Before {
+    fn of(&self, _: &FleetKey) -> Option<Configuration> {
+        Some(Configuration::new(serde_json::to_vec(self.0.as_ref()?).unwrap()))
+    }
+}
+
 #[test]
-fn a_fleet_waits_until_its_streams_secrets_were_read_once() {
+fn what_is_not_read_yet_stays_as_it_is_published() {
+    let mut world = World::guarded("orders", &by_token());
+    world.found(reading(&["orders"]));
+    let first = published(&world.plan()).unwrap();
+    assert!(matches!(&first.streams[0].auth, Auth::Tokens(tokens) if tokens.len() == 1));
+    world.stream("bills", &by_token());
+    // Another operator leads, which has read nothing.
+    world.state.memory.given = plan::Given::default();
+    world.state.memory.given.published = Some(Arc::new(Before(Some(first.clone()))));
+    let next = published(&world.plan()).unwrap();
+    let auth = |name: &str| &next.streams.iter().find(|stream| stream.name == name).unwrap().auth;
+    assert_eq!(*auth("orders"), first.streams[0].auth);
+    assert_eq!(*auth("bills"), Auth::Tokens(Vec::new()), "nobody, until it is read");
+}
+
+#[test]
+fn keys_that_are_not_known_yet_stay_as_they_are_published() {
+    let keys = TokenKeys { issuer: None, jwks: json!({"keys": []}) };
+    let mut world = World::guarded("orders", &json!({"type": "ServiceAccount", "serviceAccounts": ["a"]}));
+    world.state.memory.given.keys = Some(keys.clone());
+    let first = published(&world.plan()).unwrap();
+    world.stream("bills", &json!({"type": "None"}));
+    world.state.memory.given = plan::Given::default();
+    assert_eq!(published(&world.plan()), None, "what is published is not known yet");
+    world.state.memory.given.published = Some(Arc::new(Before(Some(first))));
+    assert_eq!(published(&world.plan()).unwrap().listeners.token_keys, Some(keys));
+}
+
+#[test]
+fn a_fleet_waits_until_its_streams_secrets_were_read_or_what_is_published_is_known() {
     let mut world = World::guarded("orders", &by_token());
     let plan = world.plan();
     assert_eq!(published(&plan), None, "its producers would be refused");
@@ -117,6 +157,7 @@ fn keys_are_published_to_fleets_whose_streams_ask_for_service_accounts() {
     let keys = TokenKeys { issuer: Some("https://a".to_owned()), jwks: json!({"keys": []}) };
     let mut world =
         World::guarded("orders", &json!({"type": "ServiceAccount", "serviceAccounts": ["a", "b/*"]}));
+    world.state.memory.given.published = Some(Arc::new(Before(None)));
     let plan = world.plan();
     assert_eq!(published(&plan).unwrap().listeners.token_keys, None);
     assert_eq!(ready(&plan, "orders"), is("False", "Pending"));

@@ -91,7 +91,7 @@ impl Refusal {
         match self {
             Self::Method => drop(answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))),
             Self::Denied(Denied::NoKeys) | Self::NotYet => {
-                drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")))
+                drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }
             Self::Denied(_) if answer.status() == StatusCode::UNAUTHORIZED => {
                 let asks = HeaderValue::from_static("Bearer realm=\"sluice\"");

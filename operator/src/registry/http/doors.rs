@@ -2,6 +2,7 @@
 //! nodes have. A group with a stream that asks for nothing is anybody's.
 //! It keeps what it read of a configuration until there is another, and never asks the API server.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,8 +72,11 @@ impl Asked {
     fn check(&self, group: Option<&str>, shown: &Credential<'_>, now: u64) -> Result<(), Denied> {
         let guards = self.groups.iter().filter(|(name, _)| group.is_none_or(|group| group == **name));
         let mut refused = None;
+        // Verified once, however many streams ask for it.
+        let known = OnceCell::new();
+        let verified = |token: &str| self.accounts.as_ref().ok_or(Denied::NoKeys)?.of(token, now);
         for guard in guards.flat_map(|(_, guards)| guards) {
-            let account = |token: &str| self.accounts.as_ref().ok_or(Denied::NoKeys)?.of(token, now);
+            let account = |token: &str| known.get_or_init(|| verified(token)).clone();
             match guard.check(shown, account) {
                 Ok(()) => return Ok(()),
                 Err(denied) => refused = refused.max(Some(denied)),

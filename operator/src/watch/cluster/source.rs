@@ -91,7 +91,9 @@ impl Source {
                 let one = Config::default().fields(&format!("metadata.name={name}"));
                 (vec![Api::namespaced_with(client.clone(), namespace, &resource)], one)
             }
-            Self::Namespaces | Self::Nodes => (vec![Api::all_with(client.clone(), &resource)], Config::default()),
+            Self::Namespaces | Self::Nodes => {
+                (vec![Api::all_with(client.clone(), &resource)], Config::default())
+            }
             Self::Sidecars => (everywhere(), Config::default().labels(INJECT)),
             Self::Pods | Self::Children(_) => (everywhere(), ours()),
             Self::Fleets | Self::Streams => (everywhere(), Config::default()),

@@ -69,6 +69,47 @@ fn no_pod_s_inside_and_of_users_secrets_only_those_with_tokens_are_within_reach(
 }
 
 #[test]
+fn an_operator_that_watches_some_namespaces_has_rights_there_alone() {
+    let objects = template(&["--set", "watchNamespaces={shop,pay}"]).unwrap();
+    let cluster = object(&objects, "ClusterRole", "sluice-operator");
+    let resources: Vec<_> =
+        cluster["rules"].as_array().unwrap().iter().flat_map(|rule| texts(&rule["resources"])).collect();
+    let wanted = ["namespaces", "nodes", "validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+    assert_eq!(resources, wanted);
+    let everywhere = template(&[]).unwrap();
+    let everywhere = object(&everywhere, "ClusterRole", "sluice-operator")["rules"].as_array().unwrap();
+    for kind in ["Role", "RoleBinding"] {
+        let named = objects
+            .iter()
+            .filter(|one| one["kind"] == kind && one["metadata"]["name"] == "sluice-operator-watched");
+        let (mut spaces, mut rules) = (BTreeSet::new(), Vec::new());
+        for one in named {
+            spaces.insert(one["metadata"]["namespace"].as_str().unwrap());
+            rules.extend(one["rules"].as_array().into_iter().flatten());
+        }
+        assert_eq!(spaces, ["shop", "pay", NAMESPACE].into(), "{kind}");
+        for rule in rules {
+            let tokens = texts(&rule["resources"]) == ["secrets"] && texts(&rule["verbs"]) == ["get"];
+            assert!(tokens || everywhere.contains(rule), "{rule}");
+        }
+    }
+    assert!(!kinds_named(&objects, "sluice-operator-tokens"));
+    let deployment = object(&objects, "Deployment", "sluice-operator");
+    let arguments = texts(&deployment["spec"]["template"]["spec"]["containers"][0]["args"]).join(" ");
+    assert!(arguments.contains("--watch-namespace shop --watch-namespace pay"), "{arguments}");
+    let asked = object(&objects, "MutatingWebhookConfiguration", "sluice-operator");
+    let selector = &asked["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!(texts(&selector["values"]), ["shop", "pay", NAMESPACE]);
+    let outside = template(&["--set", "watchNamespaces={shop},longPolling.namespaces.id=demo"]).unwrap_err();
+    assert!(outside.contains("demo has to be one of watchNamespaces"), "{outside}");
+}
+
+/// Whether there is an object of this name.
+fn kinds_named(objects: &[Value], name: &str) -> bool {
+    objects.iter().any(|object| object["metadata"]["name"] == name)
+}
+
+#[test]
 fn pods_nodes_and_namespaces_are_only_looked_at() {
     let objects = template(&[]).unwrap();
     let role = object(&objects, "ClusterRole", "sluice-operator");
