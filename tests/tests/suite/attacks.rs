@@ -17,7 +17,7 @@ fn start() -> Proxy {
     builder.start(&document(sinks, vec![passing]))
 }
 
-/// Every file below the proxy's directory, but for its own log and configuration.
+/// Every file below the sink's directory, but for the lock that says whose it is.
 fn stored(proxy: &Proxy) -> Vec<String> {
     let data = proxy.directory().join("data");
     let mut found = Vec::new();
@@ -27,7 +27,7 @@ fn stored(proxy: &Proxy) -> Vec<String> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if entry.file_name() != ".lock" {
                 found.push(path.strip_prefix(&data).unwrap().display().to_string());
             }
         }

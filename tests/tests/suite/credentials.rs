@@ -207,7 +207,7 @@ fn a_service_account_may_report_where_it_or_its_namespace_is_listed() {
     assert_eq!(told(&proxy, "space", &basic("shop", "orders")), is("10", 401));
     let problem: Value = serde_json::from_slice(&answers(&proxy, "named", &bills).1.body).unwrap();
     assert_eq!(problem["type"], "urn:sluice:problem:forbidden");
-    assert_eq!(proxy.metric("sluice_credentials_refused_total", &["\"named\"", "\"account\""]), 5.0);
+    assert_eq!(proxy.metric("sluice_credentials_refused_total", &["\"named\"", "\"account\""]), 6.0);
 }
 
 /// The claims of an account that may report, with another value at a place.
