@@ -40,6 +40,8 @@ mod node;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod over_tls;
+#[cfg(test)]
 mod pace;
 #[cfg(test)]
 mod producers;

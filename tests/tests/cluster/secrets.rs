@@ -198,12 +198,28 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     let (right, wrong) = ("marked-right-5f0c7e", "marked-wrong-91ab3d");
     set_password(&cluster, &user, right);
     space.apply(&(login("right", &user, right) + &secured("good", "right") + &stream("a", "good")));
+    let token = "marked-token-of-the-producers-7d20";
+    space.apply(
+        &secret("producers", &[("one", token)])
+            .replace("kind: Secret,", "kind: Secret, type: sluice.dev/tokens,"),
+    );
+    let guarded = stream("c", "good")
+        .replace("spec:\n", "spec:\n  auth: {type: Token, tokensSecret: {name: producers}}\n");
+    space.apply(&guarded);
     space.apply(&(login("wrong", &user, wrong) + &secured("bad", "wrong")));
     // A groupId of its own, because a group is on one fleet.
     space.apply(&stream("b", "bad").replace("spec:\n", &format!("spec:\n  groupId: {}.bad\n", space.name())));
     space.until_ready("a");
     let service = space.service("sluice-good");
     eventually("a report", PATIENCE, || try_report(&service, space.name(), "a", "a report"));
+    space.until_ready("c");
+    for headers in
+        [format!("Authorization: Bearer {token}\r\n"), format!("Authorization: Bearer {token}x\r\n")]
+    {
+        let form = format!("groupId={}&streamId=c&body=x", space.name());
+        let code = http::exchange(&service, &http::post("/dataproxy/message", &headers, &form)).code();
+        assert_eq!(code, if headers.contains("x\r") { "10" } else { "0" });
+    }
     until_told(
         &space,
         "dstream/b",
@@ -224,7 +240,7 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     {
         assert!(looked_at(what), "{what} was not found to be searched");
     }
-    for marker in [right, wrong, &user] {
+    for marker in [right, wrong, &user, token] {
         for form in forms(marker) {
             let found: Vec<_> =
                 all.iter().filter(|(_, text)| text.contains(&form)).map(|(name, _)| name).collect();
