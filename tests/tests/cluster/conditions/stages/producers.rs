@@ -37,7 +37,6 @@ pub(in crate::conditions) const PRODUCERS: Stage = (
             "no node of ProxyFleet SPACE/empty is ready",
         ),
         told("dstream/tokens", "AuthReady", "False", "TokensMissing", "there is no Secret producers"),
-        told("dstream/tokens", "Ready", "False", "TokensMissing", "make it"),
         Apply(&[(SECRET, "producers", "stringData: {one: 0123456789abcdef012345}")]),
         told("dstream/tokens", "AuthReady", "False", "TokensUnfit", "make it one of type sluice.dev/tokens"),
         // The type of a Secret can't be changed.
