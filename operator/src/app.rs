@@ -109,7 +109,7 @@ async fn minor(client: &Client) -> u32 {
 
 /// How long requests are still answered once nothing more is written: a Service leads to a pod for a moment after it was
 /// told to end, and a pod that asks for a proxy must not be refused by a rollout.
-const LINGER: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A running operator: what writes, what holds the lease, and all the rest, which end in this order.
 struct Running {

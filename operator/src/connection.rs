@@ -38,11 +38,13 @@ pub(crate) async fn serve<S, F, B>(
 {
     let activity = Activity::new();
     let io = TokioIo::new(Watched { socket, activity: Arc::clone(&activity) });
+    let answer = &answer;
     let service = service_fn(|request: Request<Incoming>| {
         activity.begins_work();
-        let (answer, activity) = (answer(request), Arc::clone(&activity));
+        let activity = Arc::clone(&activity);
         async move {
-            let answer = answer.await;
+            // Made here, so that a connection that waits holds its work once.
+            let answer = answer(request).await;
             activity.ends_work();
             Ok::<_, Infallible>(answer)
         }

@@ -68,7 +68,8 @@ impl Routes {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if let Some(manager) = self.manager.as_ref().filter(|_| request.uri().path().starts_with(BASE)) {
-            return manager.answer(request, caller).await;
+            // Apart, so that a poll that waits does not hold room for it.
+            return Box::pin(manager.answer(request, caller)).await;
         }
         let (route, answered) = match request.uri().path() {
             "/configs/fetch" => ("fetch", self.fetch(request, caller).await),
