@@ -179,6 +179,7 @@ fn a_client_that_takes_every_connection_leaves_a_tenth_to_others() {
     let _held: Vec<_> = (0..9).map(|_| Connection::open(proxy.http())).collect();
     proxy.wait_for("nine connections", |status| status.connections == 9);
     assert_eq!(proxy.report("g", "s", "x").0, "114", "the tenth of this address");
+    proxy.wait_for("that one to be closed", |status| status.connections == 9);
     // All of 127.0.0.0/8 is this machine.
     let mut other = Connection::open_from([127, 0, 0, 9], proxy.http());
     other.send(&report("g", "s", "y"));

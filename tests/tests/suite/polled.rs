@@ -200,6 +200,8 @@ fn the_last_good_copy_is_gone_on_from_after_a_restart() {
 
     std::fs::write(&copy, "garbage").unwrap();
     let proxy = started(&operator).start(&mounted);
+    // Where a configuration is from is said a moment after it is in effect.
+    proxy.wait_for("its source", |status| status.config_source.is_some());
     let status = proxy.status();
     assert_eq!((status.revision, status.config_source), (5, Some(ConfigSource::Mounted)));
     assert_eq!(status.config_error, None);
