@@ -1,25 +1,24 @@
 //! Producers by the tokens of their service accounts: verified once, known until they end.
 //! It never asks the API server, and a token that holds for longer than two hours is not taken, for it can't be taken back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use sluice_wire::auth::{AUDIENCE, MAX_LIFETIME, TokenKeys};
 
-use crate::{BadKeys, Denied, Keys, Known, ServiceAccount, TokenDigest, Verifier};
+use crate::{BadKeys, Denied, Keys, Remembered, ServiceAccount, Verifier};
 
 /// Knows producers by their tokens.
 #[derive(Debug)]
 pub struct Accounts {
     verifier: Arc<Verifier>,
-    known: Mutex<Known<ServiceAccount>>,
+    known: Remembered<ServiceAccount>,
 }
 
 impl Accounts {
     /// Verifies with what `verifier` has, whomever that is for.
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
-        Self { verifier: Arc::new(verifier.for_audience(AUDIENCE)), known: Mutex::default() }
+        Self { verifier: Arc::new(verifier.for_audience(AUDIENCE)), known: Remembered::default() }
     }
 
     /// Verifies with the keys of a configuration.
@@ -42,21 +41,10 @@ impl Accounts {
     /// # Errors
     /// [`Denied::Refused`].
     pub fn of(&self, token: &str, now: u64) -> Result<Arc<ServiceAccount>, Denied> {
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest: TokenDigest = sha256(token);
-        if let Some(account) = known().find(&self.verifier, &digest, now) {
-            return Ok(account);
-        }
-        let verified = self.verifier.account(token, MAX_LIFETIME, now)?;
-        Ok(known().note(&self.verifier, digest, verified.account, verified.until))
+        let verify = || {
+            let verified = self.verifier.account(token, MAX_LIFETIME, now)?;
+            Ok((verified.account, verified.until))
+        };
+        Ok(self.known.of(&self.verifier, token, now, verify)?)
     }
-}
-
-fn sha256(token: &str) -> TokenDigest {
-    let mut bytes = [0; 32];
-    // A SHA-256 has as many bytes.
-    for (to, from) in bytes.iter_mut().zip(digest(&SHA256, token.as_bytes()).as_ref()) {
-        *to = *from;
-    }
-    bytes
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use crate::MAX_TOKEN;
 
@@ -14,6 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// How a request is asked to show something: the value of WWW-Authenticate (RFC 6750, 3).
+pub const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"sluice\"");
 
 /// What a request shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,16 +39,22 @@ pub enum Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
+    /// What a request with these headers shows.
+    #[must_use]
+    pub fn of(headers: &'a HeaderMap) -> Self {
+        Self::read(headers.get_all(AUTHORIZATION).into_iter().map(HeaderValue::as_bytes))
+    }
+
     /// Reads the values of a request's Authorization headers.
-    pub fn read(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+    fn read(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
         let Some(first) = values.next() else { return Self::None };
         match (values.next(), std::str::from_utf8(first)) {
-            (None, Ok(text)) if first.len() <= MAX_TOKEN => Self::of(text).unwrap_or(Self::Unreadable),
+            (None, Ok(text)) if first.len() <= MAX_TOKEN => Self::parse(text).unwrap_or(Self::Unreadable),
             _ => Self::Unreadable,
         }
     }
 
-    fn of(text: &'a str) -> Option<Self> {
+    fn parse(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once(' ')?;
         let rest = rest.trim_matches(' ');
         if scheme.eq_ignore_ascii_case("Bearer") && !rest.is_empty() {

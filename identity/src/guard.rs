@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use ring::digest::{Context, SHA256};
 use sluice_wire::auth::{Account, Auth, Digest, MAX_TOKEN_LENGTH};
 
+use crate::sha256::sha256;
 use crate::{Credential, Refused, ServiceAccount};
 
 /// Why a stream takes nothing of whoever sent a request.
@@ -154,23 +154,13 @@ fn is_of(account: &ServiceAccount, allowed: &Account) -> bool {
 #[must_use]
 pub fn mark(auth: &Auth) -> String {
     let text = serde_json::to_vec(auth).unwrap_or_default();
-    let digest = ring::digest::digest(&SHA256, &text);
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256(&[&text]).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digest of a token of the stream `<namespace>/<name>`. No name has a zero byte in it.
 #[must_use]
 pub fn digest(stream: &str, token: &str) -> Digest {
-    let mut context = Context::new(&SHA256);
-    context.update(stream.as_bytes());
-    context.update(&[0]);
-    context.update(token.as_bytes());
-    let mut digest = Digest([0; 32]);
-    // A SHA-256 has as many bytes.
-    for (to, from) in digest.0.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
-    }
-    digest
+    Digest(sha256(&[stream.as_bytes(), &[0], token.as_bytes()]))
 }
 
 #[cfg(test)]

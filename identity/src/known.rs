@@ -2,12 +2,13 @@
 //! It holds digests, never tokens, and forgets all of them when the keys are others.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Verifier;
+use crate::sha256::sha256;
+use crate::{Refused, Verifier};
 
 /// SHA-256 of a token.
-pub type TokenDigest = [u8; 32];
+type TokenDigest = [u8; 32];
 
 /// How many are remembered: those of the younger half, and as many before them.
 const HALF: usize = 10_000;
@@ -15,10 +16,43 @@ const HALF: usize = 10_000;
 /// Who somebody is, and until when the token holds, in seconds since 1970.
 type Entry<I> = (Arc<I>, u64);
 
+/// Who tokens are of, each verified once.
+#[derive(Debug)]
+pub struct Remembered<I>(Mutex<Known<I>>);
+
+impl<I> Default for Remembered<I> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<I> Remembered<I> {
+    /// Whose `token` it is, at `now` in seconds since 1970, by `verifier`; `verify` says it, and until when it holds, of
+    /// one that is not remembered.
+    ///
+    /// # Errors
+    /// What `verify` says.
+    pub fn of(
+        &self,
+        verifier: &Arc<Verifier>,
+        token: &str,
+        now: u64,
+        verify: impl FnOnce() -> Result<(I, u64), Refused>,
+    ) -> Result<Arc<I>, Refused> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = sha256(&[token.as_bytes()]);
+        if let Some(who) = known().find(verifier, &digest, now) {
+            return Ok(who);
+        }
+        let (who, until) = verify()?;
+        Ok(known().note(verifier, digest, who, until))
+    }
+}
+
 /// Who tokens are of, as is remembered. Who was seen lately stays: when the young are as many as there may be, the old
 /// are forgotten and the young become the old.
 #[derive(Debug)]
-pub struct Known<I> {
+struct Known<I> {
     /// That verified them.
     by: Option<Arc<Verifier>>,
     young: HashMap<TokenDigest, Entry<I>>,
@@ -33,7 +67,7 @@ impl<I> Default for Known<I> {
 
 impl<I> Known<I> {
     /// Whose token it is that `verifier` verified and that holds still.
-    pub fn find(&mut self, verifier: &Arc<Verifier>, token: &TokenDigest, now: u64) -> Option<Arc<I>> {
+    fn find(&mut self, verifier: &Arc<Verifier>, token: &TokenDigest, now: u64) -> Option<Arc<I>> {
         if !self.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, verifier)) {
             *self = Self { by: Some(Arc::clone(verifier)), ..Self::default() };
         }
@@ -51,7 +85,7 @@ impl<I> Known<I> {
 
     /// Remembers a token that `verifier` verified, until it holds no more; one that was asked for since is not mixed up
     /// with it.
-    pub fn note(&mut self, verifier: &Arc<Verifier>, token: TokenDigest, who: I, until: u64) -> Arc<I> {
+    fn note(&mut self, verifier: &Arc<Verifier>, token: TokenDigest, who: I, until: u64) -> Arc<I> {
         let who = Arc::new(who);
         if self.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, verifier)) {
             self.put(token, (Arc::clone(&who), until));

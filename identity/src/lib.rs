@@ -21,14 +21,15 @@ mod credential;
 mod guard;
 mod keys;
 mod known;
+mod sha256;
 mod token;
 mod verifier;
 
 pub use accounts::Accounts;
-pub use credential::Credential;
+pub use credential::{CHALLENGE, Credential};
 pub use guard::{Denied, Guard, digest, mark};
 pub use keys::{BadKeys, Keys};
-pub use known::{Known, TokenDigest};
+pub use known::Remembered;
 pub use token::MAX_TOKEN;
 pub use verifier::{LEEWAY, Refused, Verified, VerifiedAccount, Verifier};
 

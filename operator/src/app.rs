@@ -172,8 +172,14 @@ impl Running {
         let (bundled, index) =
             (watch::Sender::new(None), watch::Sender::new(Index::new(context.default_fleet.clone())));
         let (index_now, out) = (index.subscribe(), bundled.subscribe());
-        let behind =
-            Behind { routes: polled.routes, index: index_now, ties, tokens: tokens.clone(), bundled: out };
+        let behind = Behind {
+            routes: polled.routes,
+            index: index_now,
+            ties,
+            context: context.clone(),
+            tokens: tokens.clone(),
+            bundled: out,
+        };
         let Opened { bundles, ready } = secured::start(args, &client, doors, behind, (&writes, &rest));
         completes.extend(ready);
         let shown = Shown { complete: completes, terms: terms.clone(), metrics: metrics.clone() };

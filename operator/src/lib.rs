@@ -31,6 +31,7 @@ pub mod args;
 mod body;
 pub mod build;
 pub mod caller;
+mod clock;
 mod connection;
 pub mod credentials;
 mod hex;

@@ -32,6 +32,8 @@ pub(crate) struct Behind {
     /// What reviews are held against.
     pub(crate) index: watch::Receiver<Index>,
     pub(crate) ties: Ties,
+    /// What sidecars are made with.
+    pub(crate) context: Context,
     /// What pods' tokens are verified with.
     pub(crate) tokens: Tokens,
     /// The trust bundle that every namespace with a fleet has.
@@ -51,7 +53,7 @@ pub(crate) fn start(
     args: &Args,
     client: &Client,
     Doors { tls, webhooks }: Doors,
-    Behind { routes, index, ties, tokens, bundled }: Behind,
+    Behind { routes, index, ties, context, tokens, bundled }: Behind,
     (writes, rest): (&Tasks<'_>, &Tasks<'_>),
 ) -> Opened {
     if tls.is_none() && webhooks.is_none() {
@@ -71,7 +73,7 @@ pub(crate) fn start(
             ready,
         };
         let (configs, metrics) = (kept.configs.clone(), ties.metrics.clone());
-        let parts = Parts { configs, index, metrics, context: Context::new(args) };
+        let parts = Parts { configs, index, metrics, context };
         admission::start(client, socket, parts, asks, (writes, rest));
         told
     });

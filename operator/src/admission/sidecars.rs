@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
@@ -15,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::index::Index;
-use super::inject::{Injection, Injector, Pod};
+use super::inject::{Injected, Injection, Injector, Pod};
 use crate::build::objects::Context;
 use crate::inject::{self, Asked, Found};
 use crate::names::Name;
@@ -110,7 +109,7 @@ pub(super) fn is_name(text: &str, marks: &[u8], longest: usize) -> bool {
 }
 
 impl Injector for Sidecars {
-    fn inject<'a>(&'a self, pod: Pod<'a>) -> BoxFuture<'a, Result<Injection, String>> {
+    fn inject<'a>(&'a self, pod: Pod<'a>) -> Injected<'a> {
         Box::pin(self.answer(pod))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Credentials, Reading, Wanted, read};
+use crate::clock;
 use crate::names::Name;
 
 /// Between two looks at one Secret, in milliseconds, so that not all are looked at together.
@@ -172,12 +173,7 @@ fn reading(
     before: Option<&Reading>,
 ) -> Reading {
     let data = secret.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
-    read((namespace, secret.type_.as_deref()), data, streams, (before, now_ms()))
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    read((namespace, secret.type_.as_deref()), data, streams, (before, clock::millis()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! | module | holds |
 //! |---|---|
 //! | `secret` | a Secret as the digests of its tokens, or what is wrong with it |
+//! | `published` | what a published configuration asks of producers |
 //! | `keep` | when Secrets are read |
 
 mod keep;
+mod published;
 mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::names::Name;
 
+pub(crate) use published::{Asked, AskedBy};
 pub use secret::{TYPE, read};
 
 /// Secrets to be read, by namespace and name, with the names of the streams of that namespace whose tokens they hold.

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use rustls::ServerConfig;
@@ -18,6 +18,7 @@ use super::given::{Course, Given};
 use super::secret::{AUTHORITIES, CERTIFICATE, KEY};
 use super::state::Settings;
 use super::{Broken, Bundle, Kept};
+use crate::clock;
 use crate::names;
 use crate::telemetry::Metrics;
 
@@ -67,7 +68,7 @@ impl Files {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = looks.tick() => self.look(now()),
+                _ = looks.tick() => self.look(clock::seconds()),
             }
         }
     }
@@ -147,10 +148,6 @@ fn read(folder: &Path) -> Result<Given, LookError> {
     Ok(Given::read(&data?)?)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -160,7 +157,7 @@ mod tests {
     use crate::pki::secret;
 
     fn put(folder: &Path, authority: &Authority) {
-        let pair = authority.sign(&["op.here.svc".to_owned()], now()).unwrap();
+        let pair = authority.sign(&["op.here.svc".to_owned()], clock::seconds()).unwrap();
         let data = secret::new_leaf(None, "tls", pair, &authority.certificate, &[]).data.unwrap();
         for (name, ByteString(text)) in data {
             fs::write(folder.join(name), text).unwrap();
@@ -176,22 +173,22 @@ mod tests {
             grace: Duration::from_secs(600),
         };
         let (mut files, mut kept) = Files::new(folder.path().to_owned(), settings, Metrics::new().unwrap());
-        files.look(now());
+        files.look(clock::seconds());
         assert!(kept.configs.borrow().is_none() && kept.bundles.borrow().is_none());
 
-        let made = secret::new_authority(None, "ca", Authority::make("test", now()).unwrap());
+        let made = secret::new_authority(None, "ca", Authority::make("test", clock::seconds()).unwrap());
         let authority = Authority::read(&made.data.unwrap()).unwrap();
         put(folder.path(), &authority);
-        files.look(now());
+        files.look(clock::seconds());
         assert!(kept.configs.borrow_and_update().is_some());
         assert_eq!(&**kept.bundles.borrow().as_ref().unwrap(), authority.certificate.pem());
 
         fs::write(folder.path().join("tls.key"), "garbage").unwrap();
-        files.look(now());
+        files.look(clock::seconds());
         assert!(!kept.configs.has_changed().unwrap());
 
         put(folder.path(), &authority);
-        files.look(now());
+        files.look(clock::seconds());
         assert!(kept.configs.has_changed().unwrap(), "a renewed one is served");
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::TlsConnector;
 
 use super::Bundle;
 use super::authority::Authority;
@@ -22,4 +25,19 @@ pub(crate) fn served(host: &str) -> (Arc<ServerConfig>, Bundle) {
     let leaf = Leaf::read(&made.data.unwrap(), &BTreeMap::new()).unwrap();
     let bundle = bundle(Some(&authority.certificate), Some(&leaf), now).unwrap();
     (Arc::new(leaf.config().unwrap()), bundle)
+}
+
+/// A client that trusts `bundle`.
+pub(crate) fn client(bundle: &str) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
 }

@@ -2,7 +2,7 @@
 //! What it writes carries the version that it saw; whose change came between is looked at first.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::decide::{Action, Decision};
 use super::state::{Settings, State, Which};
 use super::{Bundle, Kept, MakeError, Outs};
+use crate::clock;
 use crate::lead::Term;
 use crate::marks::MANAGER;
 use crate::telemetry::Metrics;
@@ -129,7 +130,7 @@ impl Keeper {
     /// Says what to serve and whom to trust; gives what is to be done and when to look again.
     fn look(&mut self) -> (Option<Action>, Instant) {
         self.serve();
-        let (now, out) = (now(), self.outs.everywhere());
+        let (now, out) = (clock::seconds(), self.outs.everywhere());
         let Some(look) = self.state.look(out.as_ref(), now) else { return (None, Instant::now() + LOOKS.1) };
         self.bundles.send_if_modified(|told| {
             let differs = *told != look.trusted;
@@ -174,7 +175,7 @@ impl Keeper {
     }
 
     async fn act(&mut self, action: Action, term: &Term) -> Result<(), WriteError> {
-        let Some((which, secret)) = self.state.wanted(action, now())? else { return Ok(()) };
+        let Some((which, secret)) = self.state.wanted(action, clock::seconds())? else { return Ok(()) };
         if !term.may_write() {
             return Err(WriteError::NotLeading);
         }
@@ -196,8 +197,4 @@ async fn write(api: &Api<Secret>, secret: &Secret) -> kube::Result<Secret> {
         Some(_) => api.replace(name, &params, secret).await,
         None => api.create(&params, secret).await,
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -14,7 +14,7 @@ mod strays;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -27,6 +27,7 @@ use super::views::Views;
 use super::{Kept, Memory};
 use crate::apply::{About, Write, compare};
 use crate::build::objects::Context;
+use crate::clock;
 use crate::credentials::Wanted;
 use crate::names::{Name, name_of};
 use crate::nodes::{Pace, Target, Targets};
@@ -92,7 +93,7 @@ pub(super) fn plan(store: &Store, memory: &mut Memory, queue: &Queue, context: &
         resolution,
         proofs: credentials::Proofs::default(),
         now: Instant::now(),
-        now_ms: now_ms(),
+        now_ms: clock::millis(),
         time: Time(Timestamp::now()),
         write_rate: queue.rate(),
     };
@@ -209,11 +210,6 @@ fn by_age<'a, K>(
 
 fn generation(stream: &DataStream) -> i64 {
     stream.metadata.generation.unwrap_or(0)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Round<'_> {

@@ -17,6 +17,15 @@ use crate::names::{Name, name_of};
 /// What a watch shows, again and again begun anew when it breaks.
 pub(crate) type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
 
+/// One API for each of `namespaces` or, where none is named, `all`.
+pub(crate) fn apis<K>(
+    namespaces: &[String],
+    all: impl FnOnce() -> Api<K>,
+    of: impl Fn(&str) -> Api<K>,
+) -> Vec<Api<K>> {
+    if namespaces.is_empty() { vec![all()] } else { namespaces.iter().map(|name| of(name)).collect() }
+}
+
 /// Watches `apis`, one for each namespace or one for all of them, as one.
 #[must_use]
 pub(crate) fn watched<K>(apis: Vec<Api<K>>, config: &Config) -> Events<K>

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_identity::{Accounts, Credential, Denied};
 use sluice_wire::access::Cidr;
@@ -63,9 +62,8 @@ impl<'a> Sender<'a> {
         if stream.guard.is_open() {
             return Ok(());
         }
-        let values = self.headers.get_all(AUTHORIZATION).into_iter().map(HeaderValue::as_bytes);
         let account = |token: &str| accounts.ok_or(Denied::NoKeys)?.of(token, now());
-        stream.guard.check(&Credential::read(values), account).map_err(|denied| {
+        stream.guard.check(&Credential::of(self.headers), account).map_err(|denied| {
             stream.counters.denied(denied);
             Refusal::Denied(denied)
         })

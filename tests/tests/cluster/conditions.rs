@@ -12,6 +12,7 @@ use sluice_tests::cluster::product::{KUBELET, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::{markdown, paths};
 
+use super::operator::Reinstall;
 use super::pace::{hurry, soon_has};
 use stages::{Resource, STREAM, Stage};
 
@@ -267,17 +268,6 @@ fn a_stream_without_a_fleet_tells_what_a_default_one_needs() {
     let space = cluster.namespace("default");
     space.apply(&manifest((STREAM, "a", "")));
     soon_has((&space, "dstream/a"), ("Accepted", "True", "Accepted"), &space);
-}
-
-/// Gives fleets the product's own image back, however the test ends.
-struct Reinstall<'a>(&'a Cluster);
-
-impl Drop for Reinstall<'_> {
-    fn drop(&mut self) {
-        // A test that has failed already says more than this could.
-        let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
-        let _ = std::panic::catch_unwind(install);
-    }
 }
 
 #[test]

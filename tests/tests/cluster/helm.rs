@@ -1,7 +1,6 @@
 //! The chart's life: upgrade, rollback, uninstall and install again, with streams there all the time.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sluice_tests::chart;
@@ -9,6 +8,7 @@ use sluice_tests::cluster::product::{KUBELET, PATIENCE, RELEASE, SYSTEM, address
 use sluice_tests::cluster::{Cluster, KAFKA_SERVICE, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
+use super::operator::{Reinstall, meanwhile};
 use super::pace::soon_ready;
 
 /// A stream on the default fleet.
@@ -77,29 +77,12 @@ fn until_default_takes(cluster: &Cluster, space: &Namespace<'_>) -> String {
 
 /// Reports while something is done; every one of them has to be taken. Gives how many there were.
 fn reporting(service: &str, group_id: &str, work: impl FnOnce()) -> usize {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let reports = scope.spawn(|| {
-            let mut count = 0;
-            while !done.load(Ordering::Relaxed) {
-                if let Err(error) = try_report(service, group_id, "a", "meanwhile") {
-                    return Err(format!("report {count}: {error}"));
-                }
-                count += 1;
-                // A producer's pace; what is tested is that none of them is refused.
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Ok(count)
-        });
-        // Work that panics is still followed by the thread's end.
-        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        done.store(true, Ordering::Relaxed);
-        let count = reports.join().unwrap();
-        if let Err(panic) = worked {
-            std::panic::resume_unwind(panic);
-        }
-        count.unwrap()
-    })
+    let report = || {
+        // A producer's pace; what is tested is that none of them is refused.
+        std::thread::sleep(Duration::from_millis(50));
+        try_report(service, group_id, "a", "meanwhile")
+    };
+    meanwhile(report, work)
 }
 
 #[test]
@@ -129,22 +112,11 @@ fn an_upgrade_and_a_rollback_refuse_no_report_of_a_stream_in_use() {
     space.until_condition("dstream/a", "Ready", "False", "Paused", KUBELET);
 }
 
-/// Has the operator watch all namespaces again, however the test ends.
-struct Everywhere<'a>(&'a Cluster);
-
-impl Drop for Everywhere<'_> {
-    fn drop(&mut self) {
-        // A test that has failed already says more than this could.
-        let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
-        let _ = std::panic::catch_unwind(install);
-    }
-}
-
 #[test]
 fn an_operator_that_watches_some_namespaces_sees_nothing_of_the_others() {
     let cluster = Cluster::alone();
     cluster.install();
-    let _restore = Everywhere(&cluster);
+    let _restore = Reinstall(&cluster);
     let (watched, other) = (cluster.namespace("watched"), cluster.namespace("other"));
     let list = format!("watchNamespaces={{{}}}", watched.name());
     cluster.helm_install(&["--set", &list, "--set-json", "longPolling.namespaces={}"]);

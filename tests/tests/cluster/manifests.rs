@@ -1,5 +1,8 @@
 //! Resources that several suites apply.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 /// A fleet of small proxies that stores in the cluster's Kafka.
 pub(crate) fn fleet(name: &str, replicas: u32) -> String {
     format!(
@@ -29,5 +32,15 @@ spec:
   sink: {{create: {{partitions: 1, replicas: 1}}}}
 ---
 "
+    )
+}
+
+/// A Secret of a type with these keys.
+pub(crate) fn secret(name: &str, kind: &str, values: &[(&str, &str)]) -> String {
+    let data: Vec<String> =
+        values.iter().map(|(key, value)| format!("{key}: {}", BASE64_STANDARD.encode(value))).collect();
+    let data = data.join(", ");
+    format!(
+        "{{apiVersion: v1, kind: Secret, type: {kind}, metadata: {{name: {name}}}, data: {{{data}}}}}\n---\n"
     )
 }

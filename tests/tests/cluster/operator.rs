@@ -1,5 +1,6 @@
 //! What the operator does, seen from outside: its lease and the audit log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
@@ -62,4 +63,41 @@ pub(crate) fn until_quiet(cluster: &Cluster) {
         let last = writes(&entries).last().map(|entry| format!("{entry:?}"));
         last.map_or(Ok(()), Err)
     });
+}
+
+/// Installs the chart as it was installed before, however a test ends.
+pub(crate) struct Reinstall<'a>(pub(crate) &'a Cluster);
+
+impl Drop for Reinstall<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return self.0.helm_install(&[]);
+        }
+        // A test that has failed already says more than this could.
+        let install = std::panic::AssertUnwindSafe(|| self.0.helm_install(&[]));
+        let _ = std::panic::catch_unwind(install);
+    }
+}
+
+/// Tries again and again while something is done; no try may fail. Gives how many there were.
+pub(crate) fn meanwhile(mut once: impl FnMut() -> Result<(), String> + Send, work: impl FnOnce()) -> usize {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let tries = scope.spawn(|| {
+            let mut count = 0;
+            while !done.load(Ordering::Relaxed) {
+                once().map_err(|error| format!("after {count}: {error}"))?;
+                count += 1;
+            }
+            Ok::<_, String>(count)
+        });
+        // Work that panics is still followed by the thread's end.
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        let count = tries.join().unwrap();
+        if let Err(panic) = worked {
+            std::panic::resume_unwind(panic);
+        }
+        count.unwrap()
+    })
 }

@@ -3,26 +3,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use sluice_tests::cluster::product::{KUBELET, PATIENCE};
 use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually};
 use sluice_tests::http::{self, report};
 use sluice_tests::kafka;
 use sluice_tests::tls::{Authority, Client, Pair, SERVER};
 
-use super::manifests::{fleet, stream};
+use super::manifests::{fleet, secret, stream};
 use super::pace::{hurry, soon_ready};
-
-/// A Secret with these keys.
-fn secret(name: &str, kind: &str, values: &[(&str, &str)]) -> String {
-    let data: Vec<String> =
-        values.iter().map(|(key, value)| format!("{key}: {}", BASE64_STANDARD.encode(value))).collect();
-    format!(
-        "{{apiVersion: v1, kind: Secret, type: {kind}, metadata: {{name: {name}}}, data: {{{}}}}}\n---\n",
-        data.join(", ")
-    )
-}
 
 fn own(pair: &Pair) -> String {
     secret("own", "kubernetes.io/tls", &[("tls.crt", &pair.certificate), ("tls.key", &pair.key)])

@@ -12,7 +12,7 @@ use sluice_tests::http::{self, post};
 use sluice_tests::load::{Load, Progress};
 use sluice_tests::{kafka, wait};
 
-use super::manifests::{fleet, stream};
+use super::manifests::{fleet, secret, stream};
 use super::pace::soon_ready;
 
 const FIRST: &str = "first-token-of-the-shop-1";
@@ -24,11 +24,7 @@ fn guarded(name: &str, auth: &str) -> String {
 }
 
 fn tokens(tokens: &[(&str, &str)]) -> String {
-    let data: Vec<String> = tokens.iter().map(|(id, token)| format!("{id}: {token}")).collect();
-    format!(
-        "{{apiVersion: v1, kind: Secret, type: sluice.dev/tokens, metadata: {{name: producers}}, stringData: {{{}}}}}\n---\n",
-        data.join(", ")
-    )
+    secret("producers", "sluice.dev/tokens", tokens)
 }
 
 fn bearer(token: &str) -> String {

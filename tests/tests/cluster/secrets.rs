@@ -1,6 +1,5 @@
 //! Logins of a fleet's sinks: told when they can't be used, renewed without a restart, and never shown.
 
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, LOGIN_SERVICE, Namespace, eventually};
 use sluice_tests::{http, wait};
 
-use super::manifests::stream;
+use super::manifests::{secret, stream};
 
 /// A fleet that logs in at Kafka with what a Secret holds.
 fn secured(name: &str, secret: &str) -> String {
@@ -32,17 +31,8 @@ spec:
     )
 }
 
-/// A Secret with these keys.
-fn secret(name: &str, values: &[(&str, &str)]) -> String {
-    let mut data = String::new();
-    for (key, value) in values {
-        write!(data, "{key}: {}, ", BASE64_STANDARD.encode(value)).unwrap();
-    }
-    format!("{{apiVersion: v1, kind: Secret, metadata: {{name: {name}}}, data: {{{data}}}}}\n---\n")
-}
-
 fn login(name: &str, user: &str, password: &str) -> String {
-    secret(name, &[("username", user), ("password", password)])
+    secret(name, "Opaque", &[("username", user), ("password", password)])
 }
 
 /// Gives a user of Kafka a password and waits until it is the one that counts.
@@ -126,7 +116,7 @@ fn a_missing_secret_or_key_is_told_and_heals_when_it_appears() {
     until_told(&space, "pf/edge", ("Degraded", "True", "SecretUnusable"), &missing("username"));
     let before = pods(&space);
 
-    space.apply(&secret("login", &[("username", user)]));
+    space.apply(&secret("login", "Opaque", &[("username", user)]));
     until_told(&space, "dstream/a", ("SinkReady", "False", "SecretUnusable"), &missing("password"));
     until_told(&space, "pf/edge", ("Degraded", "True", "SecretUnusable"), &missing("password"));
 
@@ -199,10 +189,7 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     set_password(&cluster, &user, right);
     space.apply(&(login("right", &user, right) + &secured("good", "right") + &stream("a", "good")));
     let token = "marked-token-of-the-producers-7d20";
-    space.apply(
-        &secret("producers", &[("one", token)])
-            .replace("kind: Secret,", "kind: Secret, type: sluice.dev/tokens,"),
-    );
+    space.apply(&secret("producers", "sluice.dev/tokens", &[("one", token)]));
     let guarded = stream("c", "good")
         .replace("spec:\n", "spec:\n  auth: {type: Token, tokensSecret: {name: producers}}\n");
     space.apply(&guarded);

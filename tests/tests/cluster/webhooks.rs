@@ -1,7 +1,6 @@
 //! What the API server is told by the operator before it takes something, and what becomes of that without an operator.
 
 use std::process::Output;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,7 +9,7 @@ use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::tls::Authority;
 
 use super::manifests::{fleet, stream};
-use super::operator::{PODS, operators};
+use super::operator::{PODS, Reinstall, meanwhile, operators};
 
 const DENIED: &str = "admission webhook \"validation.sluice.dev\" denied the request: ";
 const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
@@ -262,15 +261,6 @@ fn rolled_out(cluster: &Cluster) -> Result<String, String> {
     cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
 }
 
-/// The chart as it was installed before, when this is dropped.
-struct Reinstall<'a>(&'a Cluster);
-
-impl Drop for Reinstall<'_> {
-    fn drop(&mut self) {
-        self.0.helm_install(&[]);
-    }
-}
-
 #[test]
 fn without_an_operator_streams_are_taken_and_only_pods_that_ask_for_a_proxy_wait() {
     let cluster = Cluster::alone();
@@ -309,28 +299,11 @@ fn bundles(cluster: &Cluster) -> Vec<String> {
 /// Asks again and again for what has to be refused while something is done; what is not refused was not checked. Gives
 /// how often.
 fn refused_meanwhile(cluster: &Cluster, space: &Namespace<'_>, work: impl FnOnce()) -> usize {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let mut count = 0;
-            while !done.load(Ordering::Relaxed) {
-                let (taken, told) = apply(space, cluster, &["--dry-run=server"], FOREIGN);
-                if taken || !told.contains(DENIED) {
-                    return Err(format!("after {count}: {told}"));
-                }
-                count += 1;
-            }
-            Ok(count)
-        });
-        // Work that panics is still followed by the thread's end.
-        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        done.store(true, Ordering::Relaxed);
-        let count = asking.join().unwrap();
-        if let Err(panic) = worked {
-            std::panic::resume_unwind(panic);
-        }
-        count.unwrap()
-    })
+    let ask = || {
+        let (taken, told) = apply(space, cluster, &["--dry-run=server"], FOREIGN);
+        if taken || !told.contains(DENIED) { Err(told) } else { Ok(()) }
+    };
+    meanwhile(ask, work)
 }
 
 #[test]

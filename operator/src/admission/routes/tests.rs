@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::admission::index::tests::World;
-use crate::admission::inject;
+use crate::admission::inject::{Injected, Injection};
+use crate::marks::INJECT;
 
 /// A review of an object, as `CREATE` or, with what it was before, `UPDATE`.
 pub(in crate::admission) fn review(object: &Value, before: Option<&Value>) -> Value {
@@ -29,6 +30,26 @@ pub(in crate::admission) fn review(object: &Value, before: Option<&Value>) -> Va
     })
 }
 
+/// Refuses every pod that asks for a proxy.
+#[derive(Debug)]
+pub(in crate::admission) struct NoSidecars;
+
+impl Injector for NoSidecars {
+    fn inject<'a>(&'a self, Pod { namespace, pod, .. }: Pod<'a>) -> Injected<'a> {
+        let pointer = format!("/metadata/labels/{}", INJECT.replace('/', "~1"));
+        let fleet = pod.pointer(&pointer).and_then(Value::as_str);
+        let answer = fleet.map_or_else(
+            || Ok(Injection::default()),
+            |fleet| {
+                Err(format!(
+                    "label {INJECT}: ProxyFleet {namespace}/{fleet}: this fleet is not of mode Sidecar; take the label off"
+                ))
+            },
+        );
+        Box::pin(std::future::ready(answer))
+    }
+}
+
 fn stream(spec: &Value) -> Value {
     json!({
         "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream",
@@ -41,7 +62,7 @@ fn routes() -> Routes {
     let mut world = World::new(&["shop"]);
     world.fleet("shop", "edge", json!({}));
     let (_, index) = watch::channel(world.index);
-    Routes::new(index, inject::none(), Metrics::new().unwrap())
+    Routes::new(index, Arc::new(NoSidecars), Metrics::new().unwrap())
 }
 
 async fn ask(routes: &Routes, method: Method, path: &str, body: impl Into<Bytes>) -> (u16, Value) {
@@ -151,14 +172,11 @@ async fn a_pod_that_asks_for_a_proxy_is_refused_while_no_fleet_has_one_for_it() 
 struct Labels;
 
 impl Injector for Labels {
-    fn inject<'a>(
-        &'a self,
-        pod: Pod<'a>,
-    ) -> futures_util::future::BoxFuture<'a, Result<inject::Injection, String>> {
+    fn inject<'a>(&'a self, pod: Pod<'a>) -> Injected<'a> {
         let patch = json!([{"op": "add", "path": "/metadata/labels", "value": {"in": pod.namespace}}]);
         let patch = serde_json::from_value(patch).unwrap();
         let warnings = vec![format!("dry run: {}", pod.dry_run)];
-        Box::pin(std::future::ready(Ok(inject::Injection { patch, warnings })))
+        Box::pin(std::future::ready(Ok(Injection { patch, warnings })))
     }
 }
 

@@ -3,37 +3,23 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::admission::index::tests::World;
-use crate::admission::inject;
-use crate::admission::routes::tests::review;
-use crate::pki::fixture::served;
+use crate::admission::routes::tests::{NoSidecars, review};
+use crate::pki::fixture::{client, served};
 
 const HOST: &str = "sluice-operator.sluice-system.svc";
 
 async fn connect(address: SocketAddr, bundle: &str) -> TlsStream<TcpStream> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let socket = TcpStream::connect(address).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST).unwrap(), socket).await.unwrap()
+    client(bundle).connect(ServerName::try_from(HOST).unwrap(), socket).await.unwrap()
 }
 
 /// Asks, and gives the status and the answer's `response`.
@@ -63,7 +49,7 @@ async fn reviews_are_answered_one_after_another_with_the_certificate_that_there_
     world.fleet("shop", "edge", json!({}));
     let (index, indices) = watch::channel(world.index.clone());
     let metrics = Metrics::new().unwrap();
-    let routes = Routes::new(indices, inject::none(), metrics.clone());
+    let routes = Routes::new(indices, Arc::new(NoSidecars), metrics.clone());
     let (config, bundle) = served(HOST);
     let (configs, received) = watch::channel(Some(config));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();

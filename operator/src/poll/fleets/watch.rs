@@ -19,7 +19,7 @@ use crate::marks::{FLEET, MANAGED_BY, MANAGER};
 use crate::poll::board::{Change, Space};
 use crate::poll::edition::{Edition, Unreadable};
 use crate::resolve::FleetKey;
-use crate::watch::scopes::watched;
+use crate::watch::scopes::{apis, watched};
 
 /// ConfigMaps of one page of a list; each may have 1.3 MiB.
 const PAGE: u32 = 20;
@@ -58,10 +58,8 @@ impl Watch {
     /// Watches `namespaces`, or all where none is named, until `stop`; a watch that breaks is begun again with growing pauses, as often as it takes.
     pub async fn run(self, client: Client, namespaces: Vec<String>, stop: CancellationToken) {
         let selected = Config::default().labels(&format!("{MANAGED_BY}={MANAGER},{FLEET}")).page_size(PAGE);
-        let apis = match &*namespaces {
-            [] => vec![Api::all(client)],
-            some => some.iter().map(|name| Api::namespaced(client.clone(), name)).collect(),
-        };
+        let of = |name: &str| Api::namespaced(client.clone(), name);
+        let apis = apis(&namespaces, || Api::all(client.clone()), of);
         self.follow(watched(apis, &selected), stop).await;
     }
 

@@ -2,16 +2,14 @@
 //! Of a token that is refused nothing is logged or answered; which check failed is counted.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
-use sha2::{Digest as _, Sha256};
-use sluice_identity::{Known, PodIdentity, Refused};
+use sluice_identity::{Credential, PodIdentity, Refused, Remembered};
 
 use super::callers::{Callers, Stranger};
 use crate::caller::{Caller, Trust};
+use crate::clock;
 use crate::telemetry::Metrics;
 use crate::tokens::{AUDIENCE, Tokens};
 
@@ -19,7 +17,7 @@ use crate::tokens::{AUDIENCE, Tokens};
 #[derive(Debug)]
 pub struct Bearers {
     tokens: Tokens,
-    known: Mutex<Known<PodIdentity>>,
+    known: Remembered<PodIdentity>,
     metrics: Metrics,
     /// Seconds since 1970.
     now: fn() -> u64,
@@ -29,24 +27,20 @@ impl Bearers {
     /// Verifies with what `tokens` holds.
     #[must_use]
     pub fn new(tokens: Tokens, metrics: Metrics) -> Self {
-        Self { tokens, known: Mutex::default(), metrics, now }
+        Self { tokens, known: Remembered::default(), metrics, now: clock::seconds }
     }
 
     fn pod(&self, headers: &HeaderMap) -> Result<Arc<PodIdentity>, Unknown> {
-        let token = bearer(headers).ok_or(Unknown::NoToken)?;
+        let Credential::Bearer(token) = Credential::of(headers) else { return Err(Unknown::NoToken) };
         let verifier = self.tokens.verifier().ok_or(Unknown::NoKeys)?;
-        let (digest, now) = (Sha256::digest(token.as_bytes()).into(), (self.now)());
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pod) = known().find(&verifier, &digest, now) {
-            return Ok(pod);
-        }
-        let verified = verifier.verify(token, now).map_err(|refused| {
+        let now = (self.now)();
+        let verify = || verifier.verify(token, now).map(|verified| (verified.pod, verified.until));
+        self.known.of(&verifier, token, now, verify).map_err(|refused| {
             if refused == Refused::UnknownKey {
                 self.tokens.look_again();
             }
             Unknown::Refused(refused)
-        })?;
-        Ok(known().note(&verifier, digest, verified.pod, verified.until))
+        })
     }
 }
 
@@ -90,23 +84,12 @@ impl Unknown {
     }
 }
 
-/// The token of a request, if it has exactly one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut given = headers.get_all(AUTHORIZATION).iter();
-    let (scheme, token) = given.next()?.to_str().ok()?.split_once(' ')?;
-    let token = token.trim_start_matches(' ');
-    (given.next().is_none() && scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty()).then_some(token)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
     use http::HeaderValue;
+    use http::header::AUTHORIZATION;
 
     use super::*;
     use crate::tokens::fixture::{NOW, Signer, claims};

@@ -5,13 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
 use sluice_wire::auth::{Auth, TokenKeys};
 
 use super::Round;
 use crate::ObjectRef;
-use crate::credentials::{Credentials, Reading, Wanted};
-use crate::registry::http::{Configuration, Configurations};
+use crate::credentials::{Asked, AskedBy, Credentials, Held, Reading, Wanted};
+use crate::registry::http::Configurations;
 use crate::resolve::{FleetKey, ResolvedStream};
 use crate::status::{Proof, Trouble};
 
@@ -37,43 +36,13 @@ pub(super) struct Proofs {
     pub(super) of: BTreeMap<ObjectRef, Proof>,
 }
 
-/// What of a published configuration is held on to.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Former {
-    listeners: FormerListeners,
-    streams: Vec<FormerStream>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct FormerListeners {
-    token_keys: Option<TokenKeys>,
-}
-
-#[derive(Deserialize)]
-struct FormerStream {
-    namespace: String,
-    name: String,
-    #[serde(default)]
-    uid: String,
-    #[serde(default)]
-    auth: Auth,
-}
-
-impl Former {
-    fn read(configuration: &Configuration) -> Self {
-        serde_json::from_slice(&configuration.json).unwrap_or_default()
-    }
-
-    /// The tokens of a stream, if it asked for tokens.
-    fn tokens(&self, of: &ResolvedStream) -> Option<&Auth> {
-        let same = |stream: &&FormerStream| {
-            (&stream.namespace, &stream.name, &stream.uid) == (&of.namespace, &of.name, &of.uid)
-        };
-        let stream = self.streams.iter().find(same)?;
-        Some(&stream.auth).filter(|auth| matches!(auth, Auth::Tokens(_)))
-    }
+/// The tokens of a stream as they are published, if it asked for tokens.
+fn published<'a>(asked: &'a Asked, of: &ResolvedStream) -> Option<&'a Auth> {
+    let same = |stream: &&AskedBy| {
+        (&stream.namespace, &stream.name, &stream.uid) == (&of.namespace, &of.name, &of.uid)
+    };
+    let stream = asked.streams.iter().find(same)?;
+    Some(&stream.auth).filter(|auth| matches!(auth, Auth::Tokens(_)))
 }
 
 /// Puts into the streams of every fleet what their producers have to show.
@@ -83,14 +52,14 @@ pub(super) fn fill(round: &mut Round<'_>, given: &Given) {
         let key = fleet.key();
         let mut unread = Vec::new();
         for (at, stream) in fleet.streams.iter_mut().enumerate() {
-            let Some(trouble) = one(stream, given, &mut proofs.wanted) else { continue };
-            if trouble == Trouble::Unread {
+            let Some(proof) = one(stream, given, &mut proofs.wanted) else { continue };
+            if proof.trouble == Trouble::Unread {
                 unread.push(at);
             }
-            proofs.of.insert(stream.reference(), proof(stream, trouble, given));
+            proofs.of.insert(stream.reference(), proof);
         }
         let asks = fleet.streams.iter().any(|stream| matches!(stream.auth, Auth::ServiceAccounts(_)));
-        fleet.token_keys = given.keys.clone().filter(|_| asks);
+        fleet.token_keys = given.keys.as_ref().filter(|_| asks).cloned();
         if unread.is_empty() && (!asks || given.keys.is_some()) {
             continue;
         }
@@ -98,13 +67,13 @@ pub(super) fn fill(round: &mut Round<'_>, given: &Given) {
             proofs.waiting.insert(key);
             continue;
         };
-        let former = published.of(&key).map(|configuration| Former::read(&configuration)).unwrap_or_default();
+        let former = published.of(&key).map(|configuration| Asked::by(&configuration)).unwrap_or_default();
         if asks && given.keys.is_none() {
-            fleet.token_keys.clone_from(&former.listeners.token_keys);
+            fleet.token_keys = former.keys().cloned();
         }
         for at in unread {
             let Some(stream) = fleet.streams.get_mut(at) else { continue };
-            if let Some(tokens) = former.tokens(stream) {
+            if let Some(tokens) = self::published(&former, stream) {
                 stream.auth = tokens.clone();
             }
         }
@@ -112,42 +81,40 @@ pub(super) fn fill(round: &mut Round<'_>, given: &Given) {
     round.proofs = proofs;
 }
 
-/// What is amiss with what a stream asks for; `None`: it asks for nothing.
-fn one(stream: &mut ResolvedStream, given: &Given, wanted: &mut Wanted) -> Option<Trouble> {
-    match (&mut stream.auth, &stream.tokens_secret) {
-        (Auth::None, _) => None,
-        (Auth::ServiceAccounts(_), _) => Some(given.keys.as_ref().map_or(Trouble::NoKeys, |_| Trouble::None)),
-        (Auth::Tokens(tokens), secret) => {
-            let name = (stream.namespace.clone(), secret.clone().unwrap_or_default());
-            let reading = given.credentials.get(&name);
-            let held = reading.map(|reading| reading.tokens(&stream.name)).unwrap_or_default();
-            *tokens = held.iter().map(|held| held.token.clone()).collect();
-            wanted.entry(name).or_default().insert(stream.name.clone());
-            Some(match reading.map(AsRef::as_ref) {
-                None => Trouble::Unread,
-                Some(Reading::Missing) => Trouble::Missing,
-                Some(Reading::Forbidden(why)) => Trouble::Forbidden(why.clone()),
-                Some(Reading::Unfit(why)) => Trouble::Unfit(why.clone()),
-                Some(Reading::Tokens { streams, .. }) if !streams.contains_key(&stream.name) => {
-                    Trouble::Unread
-                }
-                Some(Reading::Tokens { fault, .. }) if fault.is_empty() => Trouble::None,
-                Some(Reading::Tokens { fault, .. }) => Trouble::Partly(fault.clone()),
-            })
+/// Puts in what was read for a stream, and gives what it comes to; `None`: it asks for nothing.
+fn one(stream: &mut ResolvedStream, given: &Given, wanted: &mut Wanted) -> Option<Proof> {
+    let (trouble, held) = match (&stream.auth, &stream.tokens_secret) {
+        (Auth::None, _) => return None,
+        (Auth::ServiceAccounts(_), _) => {
+            (given.keys.as_ref().map_or(Trouble::NoKeys, |_| Trouble::None), &[][..])
         }
-    }
+        (Auth::Tokens(_), secret) => {
+            let name = (stream.namespace.clone(), secret.clone().unwrap_or_default());
+            let reading = given.credentials.get(&name).map(AsRef::as_ref);
+            wanted.entry(name).or_default().insert(stream.name.clone());
+            let held = reading.map(|reading| reading.tokens(&stream.name)).unwrap_or_default();
+            stream.auth = Auth::Tokens(held.iter().map(|held| held.token.clone()).collect());
+            (amiss(reading, &stream.name), held)
+        }
+    };
+    let token = |held: &Held| (held.token.id.clone(), held.since_ms);
+    Some(Proof {
+        mark: sluice_identity::mark(&stream.auth),
+        tokens: held.iter().map(token).collect(),
+        secret: stream.tokens_secret.clone(),
+        trouble,
+    })
 }
 
-fn proof(stream: &ResolvedStream, trouble: Trouble, given: &Given) -> Proof {
-    let secret = stream.tokens_secret.clone();
-    let reading = secret.as_ref().and_then(|secret| {
-        given.credentials.get(&(stream.namespace.clone(), secret.clone())).map(AsRef::as_ref)
-    });
-    let held = reading.map(|reading| reading.tokens(&stream.name)).unwrap_or_default();
-    Proof {
-        mark: sluice_identity::mark(&stream.auth),
-        tokens: held.iter().map(|held| (held.token.id.clone(), held.since_ms)).collect(),
-        secret,
-        trouble,
+/// What is amiss with what was read for a stream.
+fn amiss(reading: Option<&Reading>, stream: &str) -> Trouble {
+    match reading {
+        None => Trouble::Unread,
+        Some(Reading::Missing) => Trouble::Missing,
+        Some(Reading::Forbidden(why)) => Trouble::Forbidden(why.clone()),
+        Some(Reading::Unfit(why)) => Trouble::Unfit(why.clone()),
+        Some(Reading::Tokens { streams, .. }) if !streams.contains_key(stream) => Trouble::Unread,
+        Some(Reading::Tokens { fault, .. }) if fault.is_empty() => Trouble::None,
+        Some(Reading::Tokens { fault, .. }) => Trouble::Partly(fault.clone()),
     }
 }

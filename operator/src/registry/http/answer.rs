@@ -8,7 +8,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use sluice_identity::Denied;
+use sluice_identity::{CHALLENGE, Denied};
 use sluice_wire::heartbeat::Heard;
 
 use super::Configuration;
@@ -94,8 +94,7 @@ impl Refusal {
                 drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }
             Self::Denied(_) if answer.status() == StatusCode::UNAUTHORIZED => {
-                let asks = HeaderValue::from_static("Bearer realm=\"sluice\"");
-                answer.headers_mut().insert(WWW_AUTHENTICATE, asks);
+                answer.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
             }
             _ => {}
         }

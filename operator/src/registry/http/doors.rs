@@ -5,47 +5,21 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
-use serde::Deserialize;
+use http::HeaderMap;
 use sluice_identity::{Accounts, Credential, Denied, Guard};
-use sluice_wire::auth::{Auth, TokenKeys};
 
 use super::{Configuration, Configurations};
+use crate::clock;
+use crate::credentials::{Asked, AskedBy};
 use crate::resolve::FleetKey;
 
 /// Fleets of which it is kept what their streams ask for, at most.
 const KEPT: usize = 256;
 
-/// What is read of a configuration.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    listeners: Listeners,
-    streams: Vec<Stream>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Listeners {
-    token_keys: Option<TokenKeys>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stream {
-    namespace: String,
-    name: String,
-    group_id: String,
-    #[serde(default)]
-    auth: Auth,
-}
-
 /// What a fleet's streams ask for.
-#[derive(Debug, Default)]
-struct Asked {
+#[derive(Debug)]
+struct Door {
     /// Of which configuration.
     md5: String,
     /// Of each group.
@@ -53,19 +27,16 @@ struct Asked {
     accounts: Option<Accounts>,
 }
 
-impl Asked {
+impl Door {
     /// Of a configuration that can't be read nothing is known, and nobody is let in.
     fn read(configuration: &Configuration) -> Self {
-        let md5 = configuration.md5.clone();
-        let Ok(document) = serde_json::from_slice::<Document>(&configuration.json) else {
-            return Self { md5, ..Self::default() };
-        };
+        let asked = Asked::by(configuration);
+        let accounts = asked.keys().and_then(|keys| Accounts::from_keys(keys).ok());
         let mut groups: BTreeMap<String, Vec<Guard>> = BTreeMap::new();
-        for Stream { namespace, name, group_id, auth } in document.streams {
+        for AskedBy { namespace, name, group_id, auth, .. } in asked.streams {
             groups.entry(group_id).or_default().push(Guard::new(&auth, &namespace, &name));
         }
-        let keys = document.listeners.token_keys;
-        Self { md5, groups, accounts: keys.and_then(|keys| Accounts::from_keys(&keys).ok()) }
+        Self { md5: configuration.md5.clone(), groups, accounts }
     }
 
     /// Whether what is shown is asked for by a stream of the group, or of the fleet where there is no group.
@@ -90,7 +61,7 @@ impl Asked {
 #[derive(Clone, Debug)]
 pub(super) struct Doors {
     configurations: Option<Arc<dyn Configurations>>,
-    kept: Arc<Mutex<HashMap<FleetKey, Arc<Asked>>>>,
+    kept: Arc<Mutex<HashMap<FleetKey, Arc<Door>>>>,
 }
 
 impl Doors {
@@ -107,31 +78,27 @@ impl Doors {
     ) -> Result<(), Denied> {
         let configuration =
             self.configurations.as_ref().and_then(|all| all.of(fleet)).ok_or(Denied::NoKeys)?;
-        let values = headers.get_all(AUTHORIZATION).into_iter().map(HeaderValue::as_bytes);
-        self.asked(fleet, &configuration).check(group, &Credential::read(values), now())
+        self.door(fleet, &configuration).check(group, &Credential::of(headers), clock::seconds())
     }
 
-    fn asked(&self, fleet: &FleetKey, configuration: &Configuration) -> Arc<Asked> {
+    fn door(&self, fleet: &FleetKey, configuration: &Configuration) -> Arc<Door> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asked) = kept().get(fleet).filter(|asked| asked.md5 == configuration.md5) {
-            return Arc::clone(asked);
+        if let Some(door) = kept().get(fleet).filter(|door| door.md5 == configuration.md5) {
+            return Arc::clone(door);
         }
-        let asked = Arc::new(Asked::read(configuration));
+        let door = Arc::new(Door::read(configuration));
         let mut kept = kept();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(fleet.clone(), Arc::clone(&asked));
-        asked
+        kept.insert(fleet.clone(), Arc::clone(&door));
+        door
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::AUTHORIZATION;
     use serde_json::{Value, json};
     use sluice_identity::digest;
 

@@ -7,6 +7,7 @@ use sluice_crds::{DataStream, ProxyFleet};
 
 use crate::kind::ObjectKind;
 use crate::marks::{INJECT, MANAGED_BY, MANAGER};
+use crate::watch::scopes::apis;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,10 +81,9 @@ impl Source {
         namespaces: &[String],
     ) -> (Vec<Api<DynamicObject>>, Config) {
         let resource = self.resource();
-        let everywhere = || match namespaces {
-            [] => vec![Api::all_with(client.clone(), &resource)],
-            some => some.iter().map(|name| Api::namespaced_with(client.clone(), name, &resource)).collect(),
-        };
+        let all = || Api::all_with(client.clone(), &resource);
+        let everywhere =
+            || apis(namespaces, all, |name| Api::namespaced_with(client.clone(), name, &resource));
         let ours = || Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
         match self {
             Self::Settings => {
@@ -91,9 +91,7 @@ impl Source {
                 let one = Config::default().fields(&format!("metadata.name={name}"));
                 (vec![Api::namespaced_with(client.clone(), namespace, &resource)], one)
             }
-            Self::Namespaces | Self::Nodes => {
-                (vec![Api::all_with(client.clone(), &resource)], Config::default())
-            }
+            Self::Namespaces | Self::Nodes => (vec![all()], Config::default()),
             Self::Sidecars => (everywhere(), Config::default().labels(INJECT)),
             Self::Pods | Self::Children(_) => (everywhere(), ours()),
             Self::Fleets | Self::Streams => (everywhere(), Config::default()),

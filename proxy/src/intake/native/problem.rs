@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use sluice_identity::Denied;
+use sluice_identity::{CHALLENGE, Denied};
 use sluice_wire::code::Code;
 
 use super::content::ContentError;
@@ -194,7 +194,7 @@ impl Problem {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sluice\""));
+            headers.insert(WWW_AUTHENTICATE, CHALLENGE);
         }
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
-use sluice_operator::admission::{Index, Routes, Touched, inject, serve};
+use sluice_operator::admission::inject::{Injected, Injection, Injector, Pod};
+use sluice_operator::admission::{Index, Routes, Touched, serve};
 use sluice_operator::telemetry::Metrics;
 use sluice_operator::watch::cluster::{Change, Source, Store};
 use tokio::net::TcpListener;
@@ -41,11 +42,21 @@ pub(crate) fn run(args: &Args) {
     });
 }
 
+/// Only resources are reviewed here.
+#[derive(Debug)]
+struct NoPods;
+
+impl Injector for NoPods {
+    fn inject<'a>(&'a self, _: Pod<'a>) -> Injected<'a> {
+        Box::pin(std::future::ready(Ok(Injection::default())))
+    }
+}
+
 async fn listen(index: watch::Receiver<Index>, folder: &Path) {
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", socket.local_addr().expect("its address"));
     let metrics = Metrics::new().expect("metrics of different names");
-    let routes = Routes::new(index, inject::none(), metrics.clone());
+    let routes = Routes::new(index, Arc::new(NoPods), metrics.clone());
     let config = Arc::new(tls::server(folder));
     tokio::spawn(async move {
         let (_config, configs) = watch::channel(Some(config));

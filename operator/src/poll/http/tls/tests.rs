@@ -3,19 +3,18 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ServerConfig;
+use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Client;
 
 use super::*;
-use crate::pki::{Bundle, fixture::served};
+use crate::pki::Bundle;
+use crate::pki::fixture::{client, served};
 use crate::poll::board::{Change, Content, Space};
 use crate::poll::edition::Edition;
 use crate::poll::fleets::part::tests::document;
@@ -72,18 +71,8 @@ impl Served {
 
     /// A connection of a client that trusts `bundle`.
     async fn connect(&self, bundle: &str) -> std::io::Result<Client<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-            roots.add(certificate.unwrap()).unwrap();
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let name = ServerName::try_from(HOST).unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, self.tcp().await).await
+        client(bundle).connect(name, self.tcp().await).await
     }
 
     fn counts(&self, line: &str) -> bool {
