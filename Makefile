@@ -28,8 +28,7 @@ cluster-install: ## Install Sluice in that cluster, its default fleet on that Ka
 cluster-stop: ## End that cluster and leave nothing of it
 	tests/cluster/down
 
-test: setup-test lint build ## Run every check and every suite
-	$(CARGO) test --locked --workspace
+test: setup-test lint unit suite ## Run every check and every suite
 
 lint: ## Format, lints, shell scripts, the chart
 	$(CARGO) fmt --all -- --check
@@ -44,10 +43,12 @@ build: ## Build everything, as the tests use it
 	$(CARGO) build --locked --workspace --all-targets
 
 unit: build ## Only the tests beside the code
-	$(CARGO) test --locked --workspace --lib --bins
+	$(CARGO) test --locked --workspace --lib --bins --test generated --test waiting
 
+# On the cluster eight at a time take turns, and those that need it alone come last, each waiting on a thread of its own.
 suite: setup-test build ## Only the suites against real parts: Kafka, Kubernetes, released clients, child processes
-	$(CARGO) test --locked --workspace --test suite --test cluster
+	$(CARGO) test --locked --workspace --test suite
+	RUST_TEST_THREADS=40 $(CARGO) test --locked --workspace --test cluster
 
 soak: setup-test build ## Let operators die for five minutes while configuration changes: no proxy goes back, every change arrives
 	SLUICE_SOAK=300 $(CARGO) test --locked --workspace --test cluster while_operators_die -- --nocapture

@@ -102,7 +102,7 @@ pub struct SidecarsView {
 /// A pod that asks for a sidecar and has not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SidecarView {
-    /// The image of its sidecar; absent: it has none.
+    /// The image that it was given its sidecar of; absent: it has none.
     pub image: Option<String>,
     /// The pod, as far as its sidecar goes: ready is whether that runs.
     pub node: NodeView,

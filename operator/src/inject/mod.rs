@@ -49,7 +49,7 @@ pub fn inject(pod: &Value, namespace: &str, found: Found<'_>, context: &Context)
     let Some(asked) = asked(pod) else { return Ok(Patch::default()) };
     let typed: Pod = serde_json::from_value(pod.clone())
         .map_err(|error| Refusal(format!("the pod can't be read: {error}")))?;
-    let has_it = seen::has_sidecar(&typed);
+    let has_it = seen::given(&typed).is_some();
     let named = fleet(&asked, namespace, found.fleet)
         .and_then(|fleet| Ok((fleet, stream(&asked, namespace, found.stream)?)));
     let (fleet, stream) = match named {

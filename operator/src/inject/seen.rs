@@ -5,18 +5,18 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use crate::build::objects::SIDECAR_CONTAINER;
 use crate::marks::INJECTED;
 
-/// Whether the pod was given its sidecar: one that only has a container of the name was not.
+/// The image that the pod was given its sidecar of: what the operator wrote, which another webhook may have turned into a
+/// mirror's. `None` if it was given none, which holds for a pod that only has a container of the name.
 #[must_use]
-pub fn has_sidecar(pod: &Pod) -> bool {
-    let is_marked = pod.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(INJECTED));
-    is_marked && container(pod).is_some()
+pub fn given(pod: &Pod) -> Option<&str> {
+    let image = pod.metadata.annotations.as_ref()?.get(INJECTED)?;
+    has_container(pod).then_some(image)
 }
 
-/// The sidecar's container.
-#[must_use]
-pub fn container(pod: &Pod) -> Option<&Container> {
-    let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
-    containers.iter().find(|container| {
+fn has_container(pod: &Pod) -> bool {
+    let containers = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+    let is_ours = |container: &Container| {
         container.name == SIDECAR_CONTAINER && container.restart_policy.as_deref() == Some("Always")
-    })
+    };
+    containers.iter().any(is_ours)
 }

@@ -5,26 +5,25 @@ mod directory;
 mod plan;
 mod queue;
 mod sidecars;
+mod state;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sluice_wire::heartbeat::MAX_LOAD;
 use sluice_wire::status::NodeStatus;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::ObjectRef;
 use crate::admission::{Index, Touched};
-use crate::apply::{About, Outcome, SendError, Sender, Write};
+use crate::apply::{About, SendError, Sender};
 use crate::build::objects::Context;
 use crate::credentials::{Credentials, Wanted};
 use crate::lead::Term;
 use crate::nodes::{Answer, Targets};
-use crate::observe::{Fault, FaultKind};
+use crate::observe::Fault;
 use crate::pki::Bundle;
 use crate::registry::directory::Directory;
 use crate::registry::http::Configurations;
@@ -34,19 +33,15 @@ use crate::scale::Scaler;
 use crate::status::Event;
 use crate::telemetry::Metrics;
 use crate::tokens::Tokens;
-use crate::watch::cluster::{Change, Child, ChildKey, Source, Store};
+use crate::watch::cluster::{Change, Child, ChildKey, Source};
 use plan::Subject;
-use queue::Queue;
+use state::{Ended, State};
 
 pub use plan::Census;
 pub use queue::WRITE_RATE;
 
-/// Changes are gathered for this long before they are acted on.
-const GATHER: Duration = Duration::from_millis(50);
 /// Times as long as planning took, nothing is planned after it.
 const SHARE: u32 = 3;
-/// When only nodes' loads changed, it is planned again after this.
-const LOADS: Duration = Duration::from_secs(15);
 /// So long a node is taken to be as full as it said last; it is asked three times meanwhile.
 const LOAD_HOLDS: Duration = Duration::from_secs(30);
 /// How long writes on their way may take when the operator stops.
@@ -174,24 +169,6 @@ pub struct Reconciler {
 
 fn version(object: &kube::api::DynamicObject) -> u64 {
     crate::watch::cluster::version(object.metadata.resource_version.as_deref())
-}
-
-/// A write that has ended.
-type Ended = (Write, Result<Outcome, SendError>);
-
-struct State {
-    store: Store,
-    memory: Memory,
-    queue: Queue,
-    writes: JoinSet<Ended>,
-    /// When to plan again; `None`: when something changes.
-    due: Option<Instant>,
-    /// Not earlier than this, so that planning leaves time for everything else however large the cluster is.
-    not_before: Instant,
-    directory: directory::Maker,
-    /// The same of the directory.
-    directory_due: Option<Instant>,
-    directory_not_before: Instant,
 }
 
 impl Reconciler {
@@ -332,127 +309,6 @@ impl Reconciler {
             }
         }
         state.soon();
-    }
-}
-
-impl State {
-    fn new(write_rate: u32) -> Self {
-        let now = Instant::now();
-        Self {
-            store: Store::default(),
-            memory: Memory::default(),
-            queue: Queue::new(write_rate),
-            writes: JoinSet::new(),
-            due: None,
-            not_before: now,
-            directory: directory::Maker::default(),
-            directory_due: None,
-            directory_not_before: now,
-        }
-    }
-
-    fn take(&mut self, change: Change) {
-        let source = change.source;
-        self.store.take(change);
-        self.noted(source);
-        // What follows from where machines are, the registry tells.
-        if source != Source::Nodes {
-            self.soon();
-        }
-    }
-
-    /// Something of this kind changed, which the directory may be made of.
-    fn noted(&mut self, source: Source) {
-        self.directory.note(source);
-        if self.directory_due.is_none() && self.directory.is_stale(&self.store) {
-            self.directory_due = Some((Instant::now() + GATHER).max(self.directory_not_before));
-        }
-    }
-
-    /// Other nodes are listed now, which is to be told at once, or others of them are full, which is not.
-    fn rolled(&mut self, roll: Arc<Roll>) {
-        if self.memory.roll.has_members_of(&roll) {
-            let at = Instant::now() + LOADS;
-            self.due = Some(self.due.map_or(at, |due| due.min(at)));
-        } else {
-            self.soon();
-        }
-        self.memory.roll = roll;
-    }
-
-    /// When to look again if nothing happens.
-    fn wake(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(60);
-        [self.due, self.queue.due(), self.directory_due].into_iter().flatten().min().unwrap_or(far)
-    }
-
-    /// Plans again soon.
-    fn soon(&mut self) {
-        let at = (Instant::now() + GATHER).max(self.not_before);
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
-    }
-
-    fn term_changed(&mut self) {
-        // Writes of a former term end by themselves; a new one begins with what is there.
-        self.queue.clear();
-        self.soon();
-    }
-
-    fn answer(&mut self, answer: Answer) {
-        let Answer { uid, mut status } = answer;
-        let load = status.as_mut().and_then(|status| status.load.take());
-        // Nothing is planned for a load alone: fleets that autoscale are looked at often enough.
-        if let Some(load) = load {
-            self.memory.loads.insert(uid.clone(), (load.min(MAX_LOAD), Instant::now()));
-        }
-        let known = self.memory.answers.get(&uid);
-        // A node that does not answer is judged by its pod; what it said last stays until the pod is gone.
-        if let Some(status) = status
-            && known.is_none_or(|known| **known != status)
-        {
-            self.memory.answers.insert(uid, Arc::new(status));
-            self.soon();
-        }
-    }
-
-    fn wrote(&mut self, write: &Write, outcome: Outcome) {
-        if let Write::Publish(publication) = write {
-            let next = Instant::now() + publication.interval;
-            self.memory.publish.insert(publication.fleet.clone(), next);
-        }
-        self.clear_fault(write);
-        plan::note_told(&mut self.memory, write);
-        // Of the last object: a write whose answer is to be looked at has one.
-        let answered = outcome.objects.last().map_or(0, |(_, object)| version(object));
-        for (source, object) in outcome.objects {
-            self.store.answered(source, object);
-            self.noted(source);
-        }
-        plan::note_kept(&self.store, &mut self.memory, write, answered);
-    }
-
-    fn clear_fault(&mut self, write: &Write) {
-        let subject = plan::subject(&self.store, write);
-        if let Some(faults) = subject.and_then(|subject| self.memory.faults.get_mut(&subject)) {
-            faults.remove(&write.about());
-        }
-    }
-
-    /// Faults that a person has to mend are told in the conditions of whom they are about. What can't be told is not
-    /// noted.
-    fn note_fault(&mut self, write: &Write, error: &SendError) {
-        if write.is_status() {
-            return;
-        }
-        let kind = match (error, error.kind()) {
-            (SendError::NameTaken(_), _) => FaultKind::NameTaken,
-            (_, "forbidden" | "invalid" | "refused") => FaultKind::ApplyRefused,
-            _ => return,
-        };
-        if let Some(subject) = plan::subject(&self.store, write) {
-            let fault = Fault { kind, message: error.to_string() };
-            self.memory.faults.entry(subject).or_default().insert(write.about(), fault);
-        }
     }
 }
 

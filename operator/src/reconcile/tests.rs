@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 
 use super::plan::Plan;
 use super::*;
+use crate::apply::{Outcome, Write};
 use crate::args::Args;
 use crate::kind::ObjectKind;
+use crate::observe::FaultKind;
 use crate::watch::cluster::Source;
 
 struct World {

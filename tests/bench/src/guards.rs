@@ -60,9 +60,11 @@ pub(crate) fn run(plan: &Plan) {
     for one in &all {
         load::run(&load(plan, &proxy, one, Duration::from_secs(3)));
     }
-    for _ in 0..plan.rounds {
-        for one in &mut all {
-            measure(plan, &proxy, one);
+    for round in 0..plan.rounds {
+        // Each is as often the first as any other.
+        for at in 0..all.len() {
+            let one = (at + round) % all.len();
+            measure(plan, &proxy, &mut all[one]);
         }
     }
     let [open, guarded @ ..] = &all;

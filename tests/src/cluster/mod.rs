@@ -12,6 +12,7 @@ mod kafka;
 mod namespace;
 pub mod pods;
 pub mod product;
+mod queue;
 mod turn;
 
 pub use audit::{Entry, Mark};

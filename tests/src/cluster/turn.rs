@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -14,21 +13,13 @@ use tokio::runtime::Runtime;
 
 use super::Namespace;
 use super::home::Home;
+use super::queue::Turn;
 use crate::wait;
 
 /// How long the API server may be away.
 const RESTART: Duration = Duration::from_secs(90);
 /// Between two questions to an API server.
 const PAUSE: Duration = Duration::from_millis(200);
-
-static TURNS: RwLock<()> = RwLock::new(());
-
-#[derive(Debug)]
-#[expect(dead_code, reason = "they are held until dropped")]
-enum Turn {
-    Shared(RwLockReadGuard<'static, ()>),
-    Alone(RwLockWriteGuard<'static, ()>, Instant),
-}
 
 /// A turn on the cluster, for the test thread that took it: its network is the cluster's from now on.
 /// A test takes one turn and keeps it; the second of one thread may wait for ever.
@@ -45,18 +36,6 @@ impl std::fmt::Debug for Cluster {
     }
 }
 
-impl Drop for Turn {
-    /// Nothing costs a run of all suites more than what runs alone, so its time is shown, whatever becomes of the test.
-    fn drop(&mut self) {
-        if let Self::Alone(_, began) = self {
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            let line = format!("cluster: {test} had it alone for {:.0?}\n", began.elapsed());
-            // Where nothing can be shown, nothing is.
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-    }
-}
-
 impl Cluster {
     /// A turn beside other tests; the first starts the cluster.
     ///
@@ -64,24 +43,23 @@ impl Cluster {
     /// When it doesn't start.
     #[must_use]
     pub fn shared() -> Self {
-        Self::take(Turn::Shared(TURNS.read().unwrap_or_else(PoisonError::into_inner)))
+        Self::take(Turn::beside())
     }
 
-    /// A turn with no other test beside it: for what all of them would feel.
+    /// A turn with no other test beside it, once none waits that has one: for what all of them would feel.
     ///
     /// # Panics
     /// When the cluster doesn't start.
     #[must_use]
     pub fn alone() -> Self {
-        let turn = TURNS.write().unwrap_or_else(PoisonError::into_inner);
-        Self::take(Turn::Alone(turn, Instant::now()))
+        Self::take(Turn::alone())
     }
 
     /// Keeps the cluster free of other tests while this lives, without starting or using it: for a test that takes all
     /// that the machine has.
     #[must_use]
     pub fn nobody() -> impl Sized {
-        TURNS.write().unwrap_or_else(PoisonError::into_inner)
+        Turn::alone()
     }
 
     fn take(turn: Turn) -> Self {

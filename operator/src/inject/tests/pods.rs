@@ -88,7 +88,7 @@ proptest! {
         let once = injected(&pod, Some(&stream));
         prop_assert!(keeps(&pod, &once), "{pod} {once}");
         let typed: Pod = serde_json::from_value(once.clone()).unwrap();
-        prop_assert!(seen::has_sidecar(&typed));
+        prop_assert!(seen::given(&typed).is_some());
         let spec = typed.spec.unwrap();
         let first = &spec.init_containers.as_deref().unwrap()[0];
         prop_assert_eq!(&first.name, "sluice-proxy");

@@ -18,21 +18,20 @@ pub(super) fn sidecar(pod: &Pod) -> Option<(FleetKey, SidecarView)> {
     if status.is_some_and(has_ended) {
         return None;
     }
-    let container = seen::container(pod).filter(|_| seen::has_sidecar(pod));
+    let image = seen::given(pod).map(str::to_owned);
     let own = status.and_then(own);
     let terminating = metadata.deletion_timestamp.is_some();
     let node = NodeView {
         pod: metadata.name.clone()?,
         uid: metadata.uid.clone().unwrap_or_default(),
         ip: status.and_then(|status| status.pod_ip.as_ref()).and_then(|ip| ip.parse().ok()),
-        ready: container.is_some() && !terminating && own.is_some_and(runs),
+        ready: image.is_some() && !terminating && own.is_some_and(runs),
         terminating,
         machine: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         // What else keeps the pod from running is its application's.
         trouble: own.and_then(pod::waiting),
         status: None,
     };
-    let image = container.map(|container| container.image.clone().unwrap_or_default());
     Some(((metadata.namespace.clone()?, fleet), SidecarView { image, node }))
 }
 
@@ -91,6 +90,13 @@ mod tests {
         assert_eq!(fleet, ("shop".to_owned(), "beside".to_owned()));
         assert_eq!((view.image.as_deref(), view.node.ready), (Some("proxy:1"), true));
         assert!(!injected(&says(&json!({"running": {}}), false)).1.node.ready, "it has no configuration yet");
+    }
+
+    #[test]
+    fn a_sidecar_is_of_the_image_that_was_asked_for_wherever_that_is_pulled_from() {
+        let mut pod = pod(&json!({"sluice.dev/injected": "proxy:1"}), &Value::Null);
+        pod.spec.as_mut().unwrap().init_containers.as_mut().unwrap()[0].image = Some("mirror/proxy:1".into());
+        assert_eq!(sidecar(&pod).unwrap().1.image.as_deref(), Some("proxy:1"));
     }
 
     #[test]
