@@ -45,7 +45,7 @@ build: ## Build everything, as the tests use it
 unit: build ## Only the tests beside the code
 	$(CARGO) test --locked --workspace --lib --bins --test generated --test waiting
 
-# On the cluster eight at a time take turns, and those that need it alone come last, each waiting on a thread of its own.
+# Tests take turns on the cluster, and those that need it alone come last, each waiting on a thread of its own.
 suite: setup-test build ## Only the suites against real parts: Kafka, Kubernetes, released clients, child processes
 	$(CARGO) test --locked --workspace --test suite
 	RUST_TEST_THREADS=40 $(CARGO) test --locked --workspace --test cluster

@@ -106,7 +106,18 @@ impl Client {
     /// Nobody listens, or one side does not take the other's certificate. With TLS 1.3 a client may learn only with its
     /// first answer that it is not let in.
     pub fn connect(&self, address: &str) -> io::Result<Connection> {
-        let name = ServerName::try_from(SERVER).expect("a name");
+        self.connect_to(SERVER, address)
+    }
+
+    /// A connection to whoever has a certificate for `name`, wherever that is.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    ///
+    /// # Panics
+    /// When it is no name.
+    pub fn connect_to(&self, name: &str, address: &str) -> io::Result<Connection> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
         let tls = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;

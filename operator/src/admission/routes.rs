@@ -12,7 +12,7 @@ use hyper::body::Body;
 use kube::core::admission::AdmissionResponse;
 use serde::de::DeserializeOwned;
 use sluice_crds::{DataStream, Kind, ProxyFleet};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
 use tokio::time::timeout;
 
 use super::Index;
@@ -26,9 +26,13 @@ use crate::telemetry::Metrics;
 /// The longest body, in bytes: the API server takes objects of up to 3 MiB, and sends the new one beside the old one.
 pub(super) const LONGEST: usize = 7 << 20;
 /// A body is long from so many bytes on.
-const LONG: usize = 128 << 10;
-/// Long bodies that are on their way at once.
-const LONG_ONES: usize = 8;
+const LONG: usize = 64 << 10;
+/// Long bodies that are there at once.
+const LONG_ONES: usize = 4;
+/// KiB of long objects that are looked at, at once: the most of one review. Read, they take up to a hundred times the room.
+const LONG_OBJECTS: u32 = 1 << 10;
+/// The same of short ones, which wait for no long one.
+const SHORT_OBJECTS: u32 = 1 << 9;
 /// How long one waits for the others.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -44,7 +48,7 @@ enum Wrong {
     Method,
     #[error(transparent)]
     Body(#[from] Unread),
-    #[error("too many long bodies are on their way; try again soon")]
+    #[error("too much is looked at already; try again soon")]
     Busy,
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -60,13 +64,18 @@ pub struct Routes {
     secrets: Option<Secrets>,
     metrics: Metrics,
     long: Semaphore,
+    long_objects: Semaphore,
+    short_objects: Semaphore,
 }
 
 impl Routes {
     /// Answers by what `index` knows; `injector` puts proxies into pods.
     #[must_use]
     pub fn new(index: watch::Receiver<Index>, injector: Arc<dyn Injector>, metrics: Metrics) -> Self {
-        Self { index, injector, secrets: None, metrics, long: Semaphore::new(LONG_ONES) }
+        let [long_objects, short_objects] =
+            [LONG_OBJECTS, SHORT_OBJECTS].map(|kib| Semaphore::new(kib as usize));
+        let long = Semaphore::new(LONG_ONES);
+        Self { index, injector, secrets: None, metrics, long, long_objects, short_objects }
     }
 
     /// Looks for Secrets that streams name, too.
@@ -104,10 +113,10 @@ impl Routes {
             (_, &Method::POST) => {}
             _ => return Err(Wrong::Method),
         }
-        let body = self.body(request.into_body()).await?;
+        let (body, _turn) = self.body(request.into_body()).await?;
         let began = Instant::now();
         let asked = review::read(&body)?;
-        drop(body);
+        let _room = self.room(asked.length()).await?;
         let response = match route {
             "mutate" => self.mutate(&asked).await,
             _ => self.validate(&asked).await,
@@ -119,8 +128,8 @@ impl Routes {
         Ok(text.into())
     }
 
-    /// Who sends a long body slowly keeps other long ones waiting, and nobody else.
-    async fn body<B>(&self, body: B) -> Result<Bytes, Wrong>
+    /// Who sends a long body slowly keeps other long ones waiting, and nobody else. A long one's turn lasts as long as it does.
+    async fn body<B>(&self, body: B) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Wrong>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -129,18 +138,25 @@ impl Routes {
         if length.is_some_and(|length| length > LONGEST) {
             return Err(Unread::TooLong(LONGEST).into());
         }
-        let _turn: Option<SemaphorePermit<'_>> = match length {
+        let turn = match length {
             Some(length) if length <= LONG => None,
-            _ => match timeout(TURN, self.long.acquire()).await {
-                Ok(Ok(turn)) => Some(turn),
-                _ => return Err(Wrong::Busy),
-            },
+            _ => Some(turn(self.long.acquire()).await?),
         };
-        Ok(body::read(body, LONGEST).await?)
+        Ok((body::read(body, LONGEST).await?, turn))
     }
 
-    async fn validate(&self, asked: &review::Request) -> AdmissionResponse {
-        let looks = review::is_written(asked);
+    /// Room to look at objects of so many bytes.
+    async fn room(&self, length: usize) -> Result<SemaphorePermit<'_>, Wrong> {
+        let (room, most) = match length {
+            0..=LONG => (&self.short_objects, SHORT_OBJECTS),
+            _ => (&self.long_objects, LONG_OBJECTS),
+        };
+        let wanted = u32::try_from(length >> 10).unwrap_or(most).clamp(1, most);
+        turn(room.acquire_many(wanted)).await
+    }
+
+    async fn validate(&self, asked: &review::Request<'_>) -> AdmissionResponse {
+        let looks = asked.is_written();
         let mut verdict = match Kind::from_name(&asked.kind.kind).filter(|_| looks) {
             Some(Kind::DataStream) => self.judge::<DataStream>(asked, validate::stream),
             Some(Kind::ProxyFleet) => self.judge::<ProxyFleet>(asked, validate::fleet),
@@ -153,18 +169,18 @@ impl Routes {
     }
 
     /// What whoever writes a stream should know of the Secret that it names.
-    async fn missing(&self, asked: &review::Request) -> Option<String> {
+    async fn missing(&self, asked: &review::Request<'_>) -> Option<String> {
         let secrets = self.secrets.as_ref().filter(|_| asked.kind.kind == Kind::DataStream.name())?;
-        let (stream, before) = review::objects::<DataStream>(asked).ok()?;
+        let (stream, before) = asked.objects::<DataStream>().ok()?;
         secrets.warning(asked.namespace.as_deref()?, &stream?, before.as_ref()).await
     }
 
     fn judge<K: kube::Resource + DeserializeOwned>(
         &self,
-        asked: &review::Request,
+        asked: &review::Request<'_>,
         judge: impl Fn(&Index, &K, Option<&K>) -> Verdict,
     ) -> Verdict {
-        match review::objects::<K>(asked) {
+        match asked.objects::<K>() {
             Ok((Some(object), before)) => judge(&self.index.borrow(), &object, before.as_ref()),
             Ok((None, _)) => Verdict::default(),
             // Its definition may be newer than this operator.
@@ -175,14 +191,30 @@ impl Routes {
         }
     }
 
-    async fn mutate(&self, asked: &review::Request) -> AdmissionResponse {
-        let pod = asked.object.as_ref().filter(|_| asked.kind.kind == "Pod" && review::is_written(asked));
-        let Some(pod) = pod.and_then(|pod| serde_json::to_value(pod).ok()) else {
-            return AdmissionResponse::from(asked);
+    async fn mutate(&self, asked: &review::Request<'_>) -> AdmissionResponse {
+        if asked.kind.kind != "Pod" || !asked.is_written() {
+            return asked.allowed();
+        }
+        let pod = match asked.value() {
+            None => return asked.allowed(),
+            Some(Ok(pod)) => pod,
+            Some(Err(error)) => {
+                return review::injected(asked, Err(format!("the pod can't be read: {error}")));
+            }
         };
         let namespace = asked.namespace.as_deref().unwrap_or_default();
         let asks = Pod { namespace, pod: &pod, dry_run: asked.dry_run };
         review::injected(asked, self.injector.inject(asks).await)
+    }
+}
+
+/// What is waited for, or that it took too long.
+async fn turn<'a>(
+    turn: impl Future<Output = Result<SemaphorePermit<'a>, AcquireError>>,
+) -> Result<SemaphorePermit<'a>, Wrong> {
+    match timeout(TURN, turn).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Wrong::Busy),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whether a Secret with tokens is there that a stream names: asked of the API server, which has the last word, and briefly.
-//! It is no more than a hint, so whatever goes wrong says nothing; what the Secret holds is not looked at.
+//! It is no more than a hint, so whatever goes wrong says nothing. Anybody may send a review: whether other Secrets are there
+//! is not told, nor what this one holds.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,15 +8,22 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use sluice_crds::DataStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::sidecars::is_name;
+use crate::credentials::TYPE;
 
 /// How long the API server may take: it waits for the review meanwhile, for 3 s.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How many such questions are asked at once.
+const LOOKS: usize = 4;
 
 /// Looks for Secrets.
-pub(super) struct Secrets(Client);
+pub(super) struct Secrets {
+    client: Client,
+    looks: Semaphore,
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +34,7 @@ impl fmt::Debug for Secrets {
 impl Secrets {
     /// Asks with `client`.
     pub(super) const fn new(client: Client) -> Self {
-        Self(client)
+        Self { client, looks: Semaphore::const_new(LOOKS) }
     }
 
     /// What whoever writes a stream in `namespace` should know of the Secret that it names and did not name `before`.
@@ -44,11 +52,21 @@ impl Secrets {
         if !is_name(namespace, b"-", 63) || !is_name(name, b"-.", 253) {
             return None;
         }
-        let secrets: Api<Secret> = Api::namespaced(self.0.clone(), namespace);
-        let found = timeout(PATIENCE, secrets.get_metadata_opt(name)).await.ok()?.ok()?;
-        found.is_none().then(|| {
-            format!("spec.auth.tokensSecret.name: there is no Secret {name} in namespace {namespace} yet; until it is made nobody can report")
+        let is_there = timeout(PATIENCE, self.has_tokens(namespace, name)).await.ok()??;
+        (!is_there).then(|| {
+            format!(
+                "spec.auth.tokensSecret.name: there is no Secret {name} of type {TYPE} in namespace {namespace} yet; \
+                 until it is made nobody can report"
+            )
         })
+    }
+
+    /// Whether there is such a Secret for tokens; `None` if that can't be said.
+    async fn has_tokens(&self, namespace: &str, name: &str) -> Option<bool> {
+        let _turn = self.looks.acquire().await.ok()?;
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found = secrets.get_opt(name).await.ok()?;
+        Some(found.is_some_and(|secret| secret.type_.as_deref() == Some(TYPE)))
     }
 }
 

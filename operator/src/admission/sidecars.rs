@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sluice_crds::{DataStream, ProxyFleet};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::index::Index;
 use super::inject::{Injected, Injection, Injector, Pod};
@@ -19,8 +19,8 @@ use crate::build::objects::Context;
 use crate::inject::{self, Asked, Found};
 use crate::names::Name;
 
-/// How long the API server may take to say whether it has something: it waits for the review meanwhile, for 5 s.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the API server may take to say what it has: it waits for the review meanwhile, for 5 s.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// How many such questions are asked at once.
 const LOOKS: usize = 4;
 
@@ -45,26 +45,26 @@ impl Sidecars {
         Self { index, client, context, looks: Semaphore::new(LOOKS) }
     }
 
-    async fn fleet(&self, name: &Name) -> Result<Option<Arc<ProxyFleet>>, String> {
+    async fn fleet(&self, name: &Name, by: Instant) -> Result<Option<Arc<ProxyFleet>>, String> {
         let known = self.index.borrow().fleet(name).cloned();
         match known {
             Some(known) => Ok(Some(known)),
-            None => self.live(name).await,
+            None => self.live(name, by).await,
         }
     }
 
     /// A stream that is about to come to the fleet may be known as it was before.
-    async fn stream(&self, name: &Name, fleet: &str) -> Result<Option<Arc<DataStream>>, String> {
+    async fn stream(&self, name: &Name, fleet: &str, by: Instant) -> Result<Option<Arc<DataStream>>, String> {
         let known = self.index.borrow().stream_of(name).cloned();
         let is_there =
             |stream: &Arc<DataStream>| stream.spec.fleet.as_ref().is_some_and(|of| of.name == fleet);
         match known.filter(is_there) {
             Some(known) => Ok(Some(known)),
-            None => self.live(name).await,
+            None => self.live(name, by).await,
         }
     }
 
-    async fn live<K>(&self, (namespace, name): &Name) -> Result<Option<Arc<K>>, String>
+    async fn live<K>(&self, (namespace, name): &Name, by: Instant) -> Result<Option<Arc<K>>, String>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + fmt::Debug,
         K::DynamicType: Default,
@@ -73,13 +73,13 @@ impl Sidecars {
         if !is_name(namespace, b"-", 63) || !is_name(name, b"-.", 253) {
             return Ok(None);
         }
-        let Ok(Ok(_turn)) = timeout(PATIENCE, self.looks.acquire()).await else {
+        let Ok(Ok(_turn)) = timeout_at(by, self.looks.acquire()).await else {
             return Err(format!("{namespace}/{name} can't be read now, try again: too many ask"));
         };
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         // To list the one is a right that the operator has already.
         let one = ListParams::default().fields(&format!("metadata.name={name}"));
-        match timeout(PATIENCE, api.list(&one)).await {
+        match timeout_at(by, api.list(&one)).await {
             Ok(Ok(found)) => Ok(found.items.into_iter().next().map(Arc::new)),
             Ok(Err(error)) => Err(format!("{namespace}/{name} can't be read now, try again: {error}")),
             Err(_) => Err(format!("{namespace}/{name} can't be read now, try again: no answer in time")),
@@ -89,9 +89,10 @@ impl Sidecars {
     async fn answer(&self, Pod { namespace, pod, .. }: Pod<'_>) -> Result<Injection, String> {
         let Some(Asked { fleet, stream }) = inject::asked(pod) else { return Ok(Injection::default()) };
         let named = |name: &str| (namespace.to_owned(), name.to_owned());
-        let found = self.fleet(&named(&fleet)).await?;
+        let by = Instant::now() + PATIENCE;
+        let found = self.fleet(&named(&fleet), by).await?;
         let on = match stream.as_deref() {
-            Some(stream) => self.stream(&named(stream), &fleet).await?,
+            Some(stream) => self.stream(&named(stream), &fleet, by).await?,
             None => None,
         };
         let found = Found { fleet: found.as_deref(), stream: on.as_deref() };

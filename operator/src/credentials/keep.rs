@@ -1,5 +1,5 @@
 //! When Secrets are read: at once when one is wanted, then every 15 s or so, a few at a time.
-//! While one can't be read, what was read of it last holds; one that is gone holds nothing.
+//! While one can't be read, the tokens that were read of it last hold; one that is gone holds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::names::Name;
 
 /// Between two looks at one Secret, in milliseconds, so that not all are looked at together.
 const EVERY_MS: std::ops::Range<u64> = 13_000..17_000;
-/// Until the next look at one that could not be read, in milliseconds.
+/// Until the next look at one that could not be read, but for who may not read it, in milliseconds.
 const AGAIN_MS: std::ops::Range<u64> = 1_000..3_000;
 /// For how long one may not be read before that is told: what was read of it last holds.
 const STALE: Duration = Duration::from_secs(60);
@@ -130,10 +130,12 @@ where
         let Some(streams) = wanted.get(&name) else { return };
         let before = self.readings.borrow().get(&name).cloned();
         let failed = got.is_err();
+        let forbidden = matches!(&got, Err(GetError::Api(kube::Error::Api(status))) if status.code == 403);
+        let holds = matches!(before.as_deref(), Some(Reading::Tokens { .. }));
         let reading = match got {
             Ok(None) => Some(Reading::Missing),
             Ok(Some(secret)) => Some(reading(&name.0, &secret, streams, before.as_deref())),
-            Err(GetError::Api(kube::Error::Api(status))) if status.code == 403 && before.is_none() => {
+            Err(GetError::Api(kube::Error::Api(status))) if forbidden && !holds => {
                 Some(Reading::Forbidden(status.message.clone()))
             }
             Err(error) => {
@@ -149,7 +151,8 @@ where
         } else {
             self.failing.remove(&name);
         }
-        let pause = if failed { AGAIN_MS } else { EVERY_MS };
+        // That it may not be read is an answer like another, and mostly a setting.
+        let pause = if failed && !forbidden { AGAIN_MS } else { EVERY_MS };
         // It may be wanted for other streams since, and then is due already.
         let next = Instant::now() + Duration::from_millis(fastrand::u64(pause));
         self.due.entry(name.clone()).or_insert(next);

@@ -37,13 +37,11 @@ pub fn read<'a>(
     }
     good.sort_unstable();
     faults.sort_unstable();
-    if good.len() > MAX_TOKENS {
-        return Reading::Unfit(format!("it has {} tokens; at most {MAX_TOKENS} hold at once", good.len()));
-    }
+    let fault = too_many(&good).or_else(|| faults.into_iter().next());
     if good.is_empty() {
-        let fault = faults.into_iter().next().unwrap_or_else(|| "it has no key".to_owned());
-        return Reading::Unfit(fault);
+        return Reading::Unfit(fault.unwrap_or_else(|| "it has no key".to_owned()));
     }
+    good.truncate(MAX_TOKENS);
     let held = |stream: &String| {
         let place = format!("{namespace}/{stream}");
         let known = before.map(|before| before.tokens(stream)).unwrap_or_default();
@@ -57,7 +55,17 @@ pub fn read<'a>(
         (stream.clone(), good.iter().map(one).collect())
     };
     let streams: BTreeMap<String, Vec<Held>> = streams.iter().map(held).collect();
-    Reading::Tokens { streams, fault: faults.into_iter().next().unwrap_or_default() }
+    Reading::Tokens { streams, fault: fault.unwrap_or_default() }
+}
+
+/// Which of these, in the order of their names, are more than hold at once.
+fn too_many(good: &[(&str, &str)]) -> Option<String> {
+    let (first, _) = good.get(MAX_TOKENS)?;
+    Some(format!(
+        "it has {} tokens and at most {MAX_TOKENS} hold at once, so those from {first} on, in the order of their names, \
+         are not taken",
+        good.len()
+    ))
 }
 
 /// A value as a token, which has to fit a header.
@@ -153,10 +161,17 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_hold_at_once() {
-        let ids: Vec<String> = (0..=MAX_TOKENS).map(|number| format!("t{number}")).collect();
-        let data: Vec<(&str, &[u8])> = ids.iter().map(|id| (id.as_str(), ONE.as_bytes())).collect();
-        assert!(matches!(reading(&data[1..]), Reading::Tokens { .. }));
-        assert!(unfit(reading(&data)).contains("257 tokens"));
+    fn of_more_than_hold_at_once_the_first_by_name_do() {
+        let ids: Vec<String> = (0..MAX_TOKENS + 2).rev().map(|number| format!("t{number:03}")).collect();
+        let mut data: Vec<(&str, &[u8])> = ids.iter().map(|id| (id.as_str(), ONE.as_bytes())).collect();
+        data.push(("odd", b"".as_slice()));
+        let Reading::Tokens { streams, fault } = reading(&data) else { panic!() };
+        for held in streams.values() {
+            let held: Vec<&str> = held.iter().map(|held| held.token.id.as_str()).collect();
+            assert_eq!((held.len(), held[0], held[MAX_TOKENS - 1]), (MAX_TOKENS, "t000", "t255"));
+        }
+        assert!(fault.starts_with("it has 258 tokens") && fault.contains("from t256 on"), "{fault}");
+        let Reading::Tokens { streams, fault } = reading(&data[2..data.len() - 1]) else { panic!() };
+        assert_eq!((streams["orders"].len(), fault.as_str()), (MAX_TOKENS, ""));
     }
 }

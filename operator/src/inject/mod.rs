@@ -14,6 +14,7 @@ pub mod patch;
 pub mod seen;
 
 use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize as _;
 use serde_json::Value;
 use sluice_crds::pods::Mode;
 use sluice_crds::{DataStream, ProxyFleet};
@@ -47,8 +48,7 @@ pub struct Found<'a> {
 /// [`Refusal`], with everything that is in the way.
 pub fn inject(pod: &Value, namespace: &str, found: Found<'_>, context: &Context) -> Result<Patch, Refusal> {
     let Some(asked) = asked(pod) else { return Ok(Patch::default()) };
-    let typed: Pod = serde_json::from_value(pod.clone())
-        .map_err(|error| Refusal(format!("the pod can't be read: {error}")))?;
+    let typed = Pod::deserialize(pod).map_err(|error| Refusal(format!("the pod can't be read: {error}")))?;
     let has_it = seen::given(&typed).is_some();
     let named = fleet(&asked, namespace, found.fleet)
         .and_then(|fleet| Ok((fleet, stream(&asked, namespace, found.stream)?)));

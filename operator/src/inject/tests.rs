@@ -124,7 +124,9 @@ fn volumes_are_added_to_the_pod_and_mounted_into_the_sidecar_alone() {
     let wanted =
         ["own", "sluice-config", "sluice-secret-login", "sluice-token", "sluice-trust", "sluice-state"];
     assert_eq!(names(&pod["spec"]["volumes"]), wanted);
-    assert_eq!(names(&pod["spec"]["initContainers"][0]["volumeMounts"]), wanted[1..]);
+    let mut mounted = names(&pod["spec"]["initContainers"][0]["volumeMounts"]);
+    assert_eq!(mounted.pop(), Some("sluice-config"), "over the token of the pod's service account");
+    assert_eq!(mounted, wanted[1..]);
     assert!(pod["spec"]["containers"][0].get("volumeMounts").is_none());
 }
 

@@ -46,7 +46,8 @@ pub(super) fn fleets(numbers: &[u8]) -> BTreeMap<FleetKey, Arc<Fleet>> {
 }
 
 pub(super) fn directory(fleets: BTreeMap<FleetKey, Arc<Fleet>>) -> Arc<Directory> {
-    let group = Group { fleet: big(), longest: 524_288, guarded: false };
+    let guarded = fleets.get(&big()).is_some_and(|fleet| fleet.guarded);
+    let group = Group { fleet: big(), longest: 524_288, guarded };
     let groups = [("g_test".to_owned(), group)].into();
     Arc::new(Directory::new(Arc::new(groups), fleets, Arc::default()))
 }
@@ -69,10 +70,24 @@ impl World {
         world
     }
 
+    /// The same, where every stream of `data/big` asks producers for something.
+    pub(super) async fn guarded(numbers: &[u8]) -> Self {
+        let world = Self::empty();
+        let mut fleets = fleets(numbers);
+        let open = Fleet::clone(&fleets[&big()]);
+        fleets.insert(big(), Arc::new(Fleet { guarded: true, ..open }));
+        world.shows(fleets, numbers.len()).await;
+        world
+    }
+
     pub(super) async fn has(&self, numbers: &[u8]) {
-        self.directory.send_replace(Some(directory(fleets(numbers))));
-        self.until(|roll| roll.listing(&big()).is_some_and(|listing| listing.nodes.len() == numbers.len()))
-            .await;
+        self.shows(fleets(numbers), numbers.len()).await;
+    }
+
+    /// Waits until `data/big` has so many nodes.
+    async fn shows(&self, fleets: BTreeMap<FleetKey, Arc<Fleet>>, nodes: usize) {
+        self.directory.send_replace(Some(directory(fleets)));
+        self.until(|roll| roll.listing(&big()).is_some_and(|listing| listing.nodes.len() == nodes)).await;
     }
 
     pub(super) async fn until(&self, holds: impl FnMut(&Roll) -> bool) {

@@ -70,11 +70,24 @@ impl Cluster {
         self.labelled_namespace(prefix, &[(UNCHECKED, "true")])
     }
 
+    /// Makes the namespace that the product is installed into, or has the one that is there do it: it enforces the
+    /// strictest Pod Security.
+    ///
+    /// # Panics
+    /// When the API server refuses it.
+    pub fn restrict_system(&self) {
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {SYSTEM}, labels: \
+             {{pod-security.kubernetes.io/enforce: restricted}}}}}}\n"
+        ));
+    }
+
     /// Installs or upgrades the release with further arguments, and waits until it is there.
     ///
     /// # Panics
     /// When it does not install.
     pub fn helm_install(&self, more: &[&str]) {
+        self.restrict_system();
         let chart = paths::repository().join("charts/sluice");
         let chart = chart.to_str().expect("UTF-8");
         let kafka = format!("defaultFleet.kafka.bootstrapServers={KAFKA_SERVICE}");

@@ -18,8 +18,8 @@ use super::operator::manager;
 use super::pace::soon_ready;
 
 const SOON: Duration = Duration::from_secs(90);
-/// A node that is gone leaves every list within this.
-const GONE: Duration = Duration::from_secs(15);
+/// A node that is gone leaves every list within this, on a machine that is as busy as can be.
+const GONE: Duration = Duration::from_secs(40);
 /// A node that is cut off from the operators stays listed for ever; this is far longer than 13 s of silence.
 const CUT: Duration = Duration::from_secs(35);
 /// Clients that a distribution is made of.
@@ -84,7 +84,7 @@ fn patient(fleet: &str) -> String {
     let slow = "
   podTemplate: {spec: {containers: [{name: proxy, readinessProbe: {failureThreshold: 60}}]}}
 ";
-    fleet.replace("notify: 0s", "notify: 20s").replace("\n---\n", &format!("{slow}---\n"))
+    fleet.replace("notify: 0s", "notify: 60s").replace("\n---\n", &format!("{slow}---\n"))
 }
 
 /// How long it took until a node was in no list and in no endpoint ConfigMap, and whether its pod was called ready still

@@ -21,6 +21,7 @@ spec:
 ";
 
 fn install_from(cluster: &Cluster, chart: &Path) {
+    cluster.restrict_system();
     let kafka = format!("defaultFleet.kafka.bootstrapServers={KAFKA_SERVICE}");
     let chart = chart.to_str().unwrap();
     let arguments = ["upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace"];

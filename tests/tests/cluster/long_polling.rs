@@ -10,6 +10,7 @@ use sluice_tests::http::{self, Answer, Connection};
 use sluice_tests::soul::Soul;
 
 use super::operator::{PODS, leader};
+use super::secrets::shown::Shown;
 
 /// Soul may pause for 30 s after an update of one group.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -206,20 +207,15 @@ fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
 
 #[test]
 fn with_a_login_a_token_of_one_replica_opens_the_others() {
+    const PASSWORD: &str = "marked-login-4e8b1c";
     let cluster = Cluster::alone();
     cluster.helm_install(&["--set", "longPolling.loginSecret=polling"]);
     // Made only now: it is looked for again and again.
-    let secret = [
-        "create",
-        "secret",
-        "generic",
-        "polling",
-        "--from-literal=username=admin",
-        "--from-literal=password=123456",
-    ];
+    let password = format!("--from-literal=password={PASSWORD}");
+    let secret = ["create", "secret", "generic", "polling", "--from-literal=username=admin", &password];
     cluster.kubectl(&[&["-n", SYSTEM][..], &secret].concat());
     let replicas = replicas(&cluster);
-    let login = http::get("/platform/login?userName=admin&password=123456");
+    let login = http::get(&format!("/platform/login?userName=admin&password={PASSWORD}"));
     let token = eventually("a login", PATIENCE, || {
         let answer = ask(&replicas[0].1, &login)?;
         let json: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
@@ -236,8 +232,9 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
         assert_eq!(opened, 200);
         assert_eq!(ask(address, &with("")).unwrap().status, 401);
     }
-    let logs = cluster.kubectl(&["-n", SYSTEM, "logs", "-l", PODS, "--tail=-1"]);
-    assert!(!logs.contains("123456") && !logs.contains(&token), "{logs}");
+    let shown = Shown::of(&cluster, &[SYSTEM]);
+    shown.assert_has(&["objects", "log of sluice-operator", "/metrics of sluice-operator"]);
+    shown.assert_hides(&[PASSWORD, &token]);
     cluster.kubectl(&["-n", SYSTEM, "delete", "secret/polling"]);
     cluster.helm_install(&[]);
 }

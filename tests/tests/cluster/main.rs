@@ -1,7 +1,8 @@
 //! The suites that need a Kubernetes: one cluster serves all of them.
 //! Nothing here looks inside the product: the API server, the network, logs and Kafka only.
 //!
-//! Run with several threads (`--test-threads=8`): many tests mostly wait.
+//! Run with several threads (`--test-threads=40`): they take turns on the cluster, and those that need it alone come
+//! last.
 
 #[cfg(test)]
 mod admission;
@@ -41,6 +42,8 @@ mod node;
 mod operator;
 #[cfg(test)]
 mod over_tls;
+#[cfg(test)]
+mod oversized;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]

@@ -47,6 +47,14 @@ pub(crate) fn operators(cluster: &Cluster) -> Vec<(String, String)> {
     running.map(|fields| (fields[0].clone(), fields[1].clone())).collect()
 }
 
+/// Waits until no operator is going any more: one that ends answers for a while.
+pub(crate) fn until_settled(cluster: &Cluster) {
+    eventually("operators of which none is going", PATIENCE, || {
+        let all = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, "-o", "name"])?;
+        if all.lines().count() == 2 && operators(cluster).len() == 2 { Ok(()) } else { Err(all) }
+    });
+}
+
 /// Writes of the operator to anything but its lease and Events.
 pub(crate) fn writes(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
     entries.iter().filter(|entry| {

@@ -3,15 +3,27 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sluice_tests::cluster::product::KUBELET;
-use sluice_tests::cluster::{Namespace, eventually};
+use sluice_tests::cluster::product::{KUBELET, SYSTEM};
+use sluice_tests::cluster::{Cluster, Namespace, eventually};
+
+use super::operator::PODS;
+
+/// An annotation that no pod has yet.
+fn mark() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("test.local/look={}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// Has the kubelet look at what is mounted into the pods of a namespace now.
 pub(crate) fn hurry(fleets: &Namespace<'_>) {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    let mark = format!("test.local/look={}", NEXT.fetch_add(1, Ordering::Relaxed));
     // A pod that goes meanwhile is no trouble.
-    let _ = fleets.try_kubectl(&["annotate", "pods", "--all", "--overwrite", &mark]);
+    let _ = fleets.try_kubectl(&["annotate", "pods", "--all", "--overwrite", &mark()]);
+}
+
+/// Has the kubelet look at what is mounted into the operators' pods now.
+pub(crate) fn hurry_operators(cluster: &Cluster) {
+    // A pod that goes meanwhile is no trouble.
+    let _ = cluster.try_kubectl(&["-n", SYSTEM, "annotate", "pods", "-l", PODS, "--overwrite", &mark()]);
 }
 
 /// Waits until a condition has a status and a reason, and gives its message; the kubelet is hurried on with the

@@ -51,10 +51,21 @@ fn until_in_effect(space: &Namespace<'_>, name: &str, wanted: &[&str]) {
     });
 }
 
-fn discover(cluster: &Cluster, group: &str, headers: &str) -> (u16, Value) {
+/// Where the nodes for a group are asked for.
+fn of_group(space: &Namespace<'_>) -> String {
+    format!("getIpList/{}", space.name())
+}
+
+/// Where the nodes of the fleet `edge` are asked for.
+fn of_fleet(space: &Namespace<'_>) -> String {
+    format!("getIpListByClusterName/{}.edge", space.name())
+}
+
+/// Status and body of what the operator answers a producer that asks for nodes.
+fn discover(cluster: &Cluster, place: &str, headers: &str) -> (u16, Value) {
     let system =
         cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", "-o=jsonpath={.spec.clusterIP}"]);
-    let path = format!("/inlong/manager/openapi/dataproxy/getIpList/{group}");
+    let path = format!("/inlong/manager/openapi/dataproxy/{place}");
     let answer = http::exchange(&format!("{system}:8083"), &post(&path, headers, "protocolType=HTTP"));
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
@@ -87,9 +98,10 @@ fn tokens_are_rotated_under_load_without_a_refusal_and_a_removed_one_is_refused(
     wait::until("reports with the new token", PATIENCE, || new.answered() > 50);
     old.stop();
     let old_codes = by_old.join().unwrap();
-    space.kubectl(&["delete", "secret/producers"]);
+    // In one step: while there is no Secret nobody is let in.
+    let remove = r#"[{"op": "remove", "path": "/data/one"}]"#;
+    space.kubectl(&["patch", "secret/producers", "--type=json", "-p", remove]);
     let removed = Instant::now();
-    space.apply(&tokens(&[("two", SECOND)]));
     eventually("the removed token to be refused", Duration::from_secs(30), || {
         let code = code(&service, &space, "orders", &bearer(FIRST));
         if code == "10" { Ok(()) } else { Err(code) }
@@ -105,11 +117,14 @@ fn tokens_are_rotated_under_load_without_a_refusal_and_a_removed_one_is_refused(
     let values = kafka::read(KAFKA, &topic).into_iter().map(|record| record.value);
     history.assert_holds(values.filter(|value| value.as_slice() != b"x"));
 
-    let (status, refused) = discover(&cluster, space.name(), "");
-    assert_eq!((status, &refused["success"]), (401, &Value::Bool(false)), "{refused}");
-    let (status, listed) = discover(&cluster, space.name(), &bearer(SECOND));
-    assert_eq!((status, listed["data"]["nodeList"].as_array().unwrap().len()), (200, 2), "{listed}");
-    assert_eq!(discover(&cluster, space.name(), &bearer(FIRST)).0, 401);
+    for place in [of_group(&space), of_fleet(&space)] {
+        let (status, refused) = discover(&cluster, &place, "");
+        assert_eq!((status, &refused["success"]), (401, &Value::Bool(false)), "{place}: {refused}");
+        let (status, listed) = discover(&cluster, &place, &bearer(SECOND));
+        let nodes = listed["data"]["nodeList"].as_array().map(Vec::len);
+        assert_eq!((status, nodes), (200, Some(2)), "{place}: {listed}");
+        assert_eq!(discover(&cluster, &place, &bearer(FIRST)).0, 401, "{place}");
+    }
 }
 
 /// A token that the API server signs.
@@ -168,9 +183,10 @@ fn a_service_account_reports_with_a_token_that_nobody_asks_the_api_server_about(
         .collect();
     assert!(asked.is_empty(), "the API server was asked: {asked:?}");
     // Only the operator, which has it for all proxies, asks for the keys.
-    let (status, _) = discover(&cluster, space.name(), "");
-    assert_eq!(status, 401);
-    assert_eq!(discover(&cluster, space.name(), &elsewhere).0, 200, "of any stream of the group");
+    for place in [of_group(&space), of_fleet(&space)] {
+        assert_eq!(discover(&cluster, &place, "").0, 401, "{place}");
+        assert_eq!(discover(&cluster, &place, &elsewhere).0, 200, "{place}: of any of its streams");
+    }
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Logins of a fleet's sinks: told when they can't be used, renewed without a restart, and never shown.
 
-use std::io::Read as _;
-use std::time::{Duration, Instant};
+pub(crate) mod shown;
+
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, LOGIN_SERVICE, Namespace, eventually};
+use sluice_tests::tls::{Authority, Client, SERVER};
 use sluice_tests::{http, wait};
 
 use super::manifests::{secret, stream};
+use super::sidecar::pods::{application, until_running};
+use shown::Shown;
 
 /// A fleet that logs in at Kafka with what a Secret holds.
 fn secured(name: &str, secret: &str) -> String {
@@ -127,56 +130,48 @@ fn a_missing_secret_or_key_is_told_and_heals_when_it_appears() {
     assert_eq!(pods(&space), before, "no pod was replaced or restarted");
 }
 
-/// A marker as it stands in plain text, and in Base64 of any text around it.
-fn forms(marker: &str) -> Vec<String> {
-    let shifted = (0..3).map(|before| {
-        let text = BASE64_STANDARD.encode(format!("{}{marker}", " ".repeat(before)));
-        // Characters that also hold bits of what stands before or behind are left out.
-        text[(before * 8).div_ceil(6)..(before + marker.len()) * 8 / 6].to_owned()
-    });
-    std::iter::once(marker.to_owned()).chain(shifted).collect()
+/// A line of a private key that no other has: the first ones of all keys of its kind begin alike.
+fn line_of(key: &str) -> String {
+    key.lines().nth(2).expect("a key in several lines").to_owned()
 }
 
-/// What ConfigMaps hold, decompressed: the configuration of fleets.
-fn configurations(namespace: &str, cluster: &Cluster) -> Vec<(String, String)> {
-    let maps = cluster.kubectl(&["-n", namespace, "get", "configmaps", "-o", "json"]);
-    let maps: Value = serde_json::from_str(&maps).unwrap();
-    let parts = maps["items"].as_array().unwrap().iter().filter_map(|map| {
-        let part = BASE64_STANDARD.decode(map["binaryData"]["part"].as_str()?).unwrap();
-        let body = part.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        let mut text = String::new();
-        zstd::Decoder::new(&part[body..]).unwrap().read_to_string(&mut text).unwrap();
-        Some((format!("configuration {}", map["metadata"]["name"]), text))
-    });
-    parts.collect()
+/// That of a key of the operator's own.
+fn line_of_own(cluster: &Cluster, secret: &str) -> String {
+    let place = r"-o=jsonpath={.data.tls\.key}";
+    let text = cluster.kubectl(&["-n", SYSTEM, "get", "secret", secret, place]);
+    line_of(std::str::from_utf8(&BASE64_STANDARD.decode(text).unwrap()).unwrap())
 }
 
-/// Every object of a namespace but Secrets.
-fn objects(namespace: &str, cluster: &Cluster) -> (String, String) {
-    let kinds = cluster.kubectl(&["api-resources", "--namespaced", "--verbs=list", "-o", "name"]);
-    let kinds: Vec<_> = kinds.lines().filter(|kind| *kind != "secrets").collect();
-    let kinds = kinds.join(",");
-    let all = ["-n", namespace, "get", &kinds, "-o", "json", "--show-managed-fields"];
-    (format!("objects of {namespace}"), cluster.kubectl(&all))
+/// A stream of a group of its own, because a group is on one fleet.
+fn apart(name: &str, fleet: &str, space: &Namespace<'_>) -> String {
+    stream(name, fleet).replace("spec:\n", &format!("spec:\n  groupId: {}.{fleet}\n", space.name()))
 }
 
-/// Logs of a namespace's pods, and what they show on port 9102.
-fn shown(namespace: &str, cluster: &Cluster) -> Vec<(String, String)> {
-    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{"\n"}{end}"#;
-    let selector = "app.kubernetes.io/name in (sluice-proxy,sluice-operator)";
-    let mut shown = Vec::new();
-    for row in cluster.kubectl(&["-n", namespace, "get", "pods", "-l", selector, rows]).lines() {
-        let (pod, ip) = row.split_once(' ').unwrap();
-        // One that has gone meanwhile shows nothing any more.
-        let logs = cluster.try_kubectl(&["-n", namespace, "logs", pod, "--all-containers", "--tail=-1"]);
-        shown.push((format!("log of {pod}"), logs.unwrap_or_default()));
-        for path in ["/metrics", "/status", "/books"] {
-            let answer = http::try_exchange(&format!("{ip}:9102"), &http::get(path), Duration::from_secs(5));
-            let text = answer.map(|answer| answer.text().to_owned());
-            shown.push((format!("{path} of {pod}"), text.unwrap_or_default()));
-        }
+/// Makes a fleet `beside` of sidecars that log in with a Secret, a stream `d` on it, and a pod with one.
+fn one_beside(space: &Namespace<'_>, secret: &str) {
+    let fleet = secured("beside", secret).replace("replicas: 1\n  drain: {notify: 0s}", "mode: Sidecar");
+    space.apply(&(fleet + &apart("d", "beside", space)));
+    space.wait("pf/beside", "Available", PATIENCE);
+    space.apply(&application("app", "Pod", 1, "beside"));
+    until_running(space, 1);
+}
+
+/// Reports to the stream `c` with the token that it asks for and with another, and to `a` over TLS.
+fn report_with_credentials(space: &Namespace<'_>, token: &str, authority: &Authority) {
+    let service = space.service("sluice-good");
+    for (shown, wanted) in [(token.to_owned(), "0"), (format!("{token}x"), "10")] {
+        let headers = format!("Authorization: Bearer {shown}\r\n");
+        let form = format!("groupId={}&streamId=c&body=x", space.name());
+        let code = http::exchange(&service, &http::post("/dataproxy/message", &headers, &form)).code();
+        assert_eq!(code, wanted);
     }
-    shown
+    let over_tls = service.replace(":46802", ":46803");
+    let client = Client::new(&[authority], None);
+    eventually("a report over TLS", PATIENCE, || {
+        let answer = client.exchange(&over_tls, &http::report(space.name(), "a", "over TLS"));
+        let code = answer.map_err(|error| error.to_string())?.code();
+        if code == "0" { Ok(()) } else { Err(code) }
+    });
 }
 
 #[test]
@@ -186,27 +181,31 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     let space = cluster.namespace("marked");
     let user = format!("marked-user-{}", space.name());
     let (right, wrong) = ("marked-right-5f0c7e", "marked-wrong-91ab3d");
-    set_password(&cluster, &user, right);
-    space.apply(&(login("right", &user, right) + &secured("good", "right") + &stream("a", "good")));
     let token = "marked-token-of-the-producers-7d20";
-    space.apply(&secret("producers", "sluice.dev/tokens", &[("one", token)]));
+    let authority = Authority::generate();
+    let own = authority.issue(SERVER);
+    set_password(&cluster, &user, right);
+    let good = secured("good", "right").replace("spec:\n", "spec:\n  listeners: {https: {secret: own}}\n");
     let guarded = stream("c", "good")
         .replace("spec:\n", "spec:\n  auth: {type: Token, tokensSecret: {name: producers}}\n");
-    space.apply(&guarded);
-    space.apply(&(login("wrong", &user, wrong) + &secured("bad", "wrong")));
-    // A groupId of its own, because a group is on one fleet.
-    space.apply(&stream("b", "bad").replace("spec:\n", &format!("spec:\n  groupId: {}.bad\n", space.name())));
+    space.apply(
+        &(secret("own", "kubernetes.io/tls", &[("tls.crt", &own.certificate), ("tls.key", &own.key)])
+            + &secret("producers", "sluice.dev/tokens", &[("one", token)])
+            + &login("right", &user, right)
+            + &login("wrong", &user, wrong)
+            + &good
+            + &secured("bad", "wrong")
+            + &stream("a", "good")
+            + &guarded
+            + &apart("b", "bad", &space)),
+    );
+    one_beside(&space, "right");
     space.until_ready("a");
     let service = space.service("sluice-good");
     eventually("a report", PATIENCE, || try_report(&service, space.name(), "a", "a report"));
     space.until_ready("c");
-    for headers in
-        [format!("Authorization: Bearer {token}\r\n"), format!("Authorization: Bearer {token}x\r\n")]
-    {
-        let form = format!("groupId={}&streamId=c&body=x", space.name());
-        let code = http::exchange(&service, &http::post("/dataproxy/message", &headers, &form)).code();
-        assert_eq!(code, if headers.contains("x\r") { "10" } else { "0" });
-    }
+    space.until_ready("d");
+    report_with_credentials(&space, token, &authority);
     until_told(
         &space,
         "dstream/b",
@@ -215,32 +214,10 @@ fn no_value_of_a_secret_is_shown_anywhere() {
     );
     until_told(&space, "pf/bad", ("Degraded", "True", "SinkUnreachable"), "secret \"wrong\"");
 
-    let mut all = Vec::new();
-    for namespace in [space.name(), SYSTEM] {
-        all.push(objects(namespace, &cluster));
-        all.extend(configurations(namespace, &cluster));
-        all.extend(shown(namespace, &cluster));
-    }
-    let looked_at = |what: &str| all.iter().any(|(name, text)| name.starts_with(what) && !text.is_empty());
-    for what in
-        ["objects", "configuration", "log of sluice-good", "log of sluice-operator", "/status", "/metrics"]
-    {
-        assert!(looked_at(what), "{what} was not found to be searched");
-    }
-    for marker in [right, wrong, &user, token] {
-        for form in forms(marker) {
-            let found: Vec<_> =
-                all.iter().filter(|(_, text)| text.contains(&form)).map(|(name, _)| name).collect();
-            assert!(found.is_empty(), "{form:?}, a form of a Secret's {marker}, stands in {found:?}");
-        }
-    }
-}
-
-#[test]
-fn a_marker_is_found_in_every_form() {
-    let forms = forms("marked-5f0c7e");
-    for around in ["", "a", "ab", "abc"] {
-        let text = BASE64_STANDARD.encode(format!("{around}marked-5f0c7e and more"));
-        assert!(forms.iter().any(|form| text.contains(form)), "{text} {forms:?}");
-    }
+    let shown = Shown::of(&cluster, &[space.name(), SYSTEM]);
+    shown.assert_has(&["objects", "configuration", "log of sluice-operator"]);
+    shown.assert_has(&["log of sluice-good", "/status of sluice-good", "/metrics of sluice-good"]);
+    shown.assert_has(&["log of app", "/status of app", "/metrics of app"]);
+    let keys = ["sluice-operator-ca", "sluice-operator-tls"].map(|name| line_of_own(&cluster, name));
+    shown.assert_hides(&[right, wrong, &user, token, &line_of(&own.key), &keys[0], &keys[1]]);
 }

@@ -3,7 +3,7 @@
 
 mod asked;
 mod ending;
-mod pods;
+pub(crate) mod pods;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -145,13 +145,7 @@ fn sidecars_are_counted_by_what_became_of_them() {
     space.apply(&application("plain", "Pod", 1, ""));
     space.kubectl(&["label", "pod/plain", "sluice.dev/inject=beside"]);
     counts([2, 0, 1, 2]);
-    let told = space.until_condition("pf/beside", "Degraded", "True", "SidecarsMissing", PATIENCE);
-    assert!(told.contains("have none: plain;"), "{told}");
-    eventually("an Event", PATIENCE, || {
-        let events =
-            space.kubectl(&["get", "events", "--field-selector=reason=SidecarsMissing", "-o", "wide"]);
-        if events.contains("plain") { Ok(()) } else { Err(events) }
-    });
+    pods::until_missed(&space, "plain");
 }
 
 #[test]

@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use sluice_tests::cluster::pods::Pod;
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
 use super::metrics::values;
-use super::operator::operators;
+use super::operator::{meanwhile, operators, until_settled};
 use super::pace::{hurry, soon_ready};
+use super::webhooks::{known_fleet, refused_meanwhile};
 
 const AUTHORITY: &str = "sluice-operator-ca";
 const LEAF: &str = "sluice-operator-tls";
 /// How long a new authority waits here, in seconds: the kubelet is hurried on meanwhile.
 const GRACE: u64 = 20;
+/// The operators' ports over TLS: for proxies, and for the API server.
+const PORTS: [u16; 2] = [8443, 9443];
 
 /// Operators whose authorities wait for less than ten minutes; as they were when this is dropped.
 struct Hasty<'a> {
@@ -85,30 +89,55 @@ fn bundle(space: &Namespace<'_>) -> String {
     space.kubectl(&["get", "configmap/sluice-trust", r"-o=jsonpath={.data.ca\.crt}"])
 }
 
-/// Whether every operator serves a certificate that `trusted` has signed, for the name of its Service.
+/// Whether every operator serves a certificate that `trusted` has signed, for the name of its Service, on each port.
 fn all_are_trusted(cluster: &Cluster, trusted: &str) -> Result<(), String> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(trusted.as_bytes()).expect("room for it");
     let name = format!("sluice-operator.{SYSTEM}.svc");
-    for (pod, ip) in operators(cluster) {
+    let all = operators(cluster);
+    for ((pod, ip), port) in all.iter().flat_map(|operator| PORTS.map(|port| (operator, port))) {
         let mut curl = cluster.command("curl");
-        curl.args(["-sS", "-m", "10", "--connect-to", &format!("{name}:8443:{ip}:8443")]);
-        let output = curl.arg("--cacert").arg(file.path()).arg(format!("https://{name}:8443/")).output();
+        curl.args(["-sS", "-m", "10", "--connect-to", &format!("{name}:{port}:{ip}:{port}")]);
+        let output = curl.arg("--cacert").arg(file.path()).arg(format!("https://{name}:{port}/")).output();
         let output = output.expect("curl runs");
         if !output.status.success() {
-            return Err(format!("{pod}: {}", String::from_utf8_lossy(&output.stderr)));
+            return Err(format!("{pod}, port {port}: {}", String::from_utf8_lossy(&output.stderr)));
         }
     }
     Ok(())
 }
 
+/// A number that a node shows.
+fn metric(node: &str, name: &str) -> Result<f64, String> {
+    let values = values(node).ok_or("the node does not answer")?;
+    values.get(name).copied().ok_or_else(|| format!("there is no {name}"))
+}
+
 /// Heartbeats of a node that operators have taken.
 fn heard(node: &str) -> Result<f64, String> {
-    let values = values(node).ok_or("the node does not answer")?;
-    values
-        .get(r#"sluice_heartbeats_total{result="taken"}"#)
-        .copied()
-        .ok_or_else(|| "no such metric".to_owned())
+    metric(node, r#"sluice_heartbeats_total{result="taken"}"#)
+}
+
+/// Heartbeats and polls of a node that no operator has answered.
+fn failures(node: &str) -> Result<f64, String> {
+    let heartbeats = metric(node, r#"sluice_heartbeats_total{result="failed"}"#)?;
+    Ok(heartbeats + metric(node, r#"sluice_config_polls_total{result="failed"}"#)?)
+}
+
+/// Waits until a node fails no more to reach operators that are gone, and gives how often it has failed.
+fn until_nothing_fails(node: &str) -> f64 {
+    let mut since = None;
+    eventually("heartbeats and polls none of which fails", PATIENCE, || {
+        let (taken, failed) = (heard(node)?, failures(node)?);
+        let failing = metric(node, "sluice_config_poll_failing")? > 0.0;
+        let (first, before) = *since.get_or_insert((taken, failed));
+        if failing || failed > before {
+            since = None;
+        } else if taken >= first + 8.0 {
+            return Ok(failed);
+        }
+        Err(format!("{failed} failures beside {taken} heartbeats that are taken"))
+    })
 }
 
 /// Starts every operator anew, so that the node has to connect and to trust again, and waits until it is heard.
@@ -120,6 +149,46 @@ fn until_heard_anew(cluster: &Cluster, node: &str) {
         let now = heard(node)?;
         if now >= before + 4.0 { Ok(()) } else { Err(format!("{now} after {before}")) }
     });
+}
+
+/// Takes the authority away, and waits until every operator serves what its follower has signed in place of `leaf`; gives
+/// that follower.
+fn follow(cluster: &Cluster, (space, pod): (&Namespace<'_>, &Pod), (former, leaf): (&str, &str)) -> String {
+    cluster.kubectl(&["-n", SYSTEM, "delete", "secret", AUTHORITY]);
+    let authority = another(cluster, AUTHORITY, former);
+    let both = eventually("both authorities to be trusted", PATIENCE, || {
+        let trusted = bundle(space);
+        let both = trusted.contains(authority.trim()) && trusted.contains(former.trim());
+        if both { Ok(trusted) } else { Err(trusted) }
+    });
+    eventually("the node to have both", PATIENCE, || {
+        hurry(space);
+        let mounted = cluster.read_in_pod(space.name(), &pod.name, "/etc/sluice/trust/ca.crt")?;
+        if mounted == both { Ok(()) } else { Err(mounted) }
+    });
+    another(cluster, LEAF, leaf);
+    eventually("certificates of the new authority", PATIENCE, || all_are_trusted(cluster, &authority));
+    authority
+}
+
+/// As [`follow`], while whoever connects to an operator with the namespace's bundle trusts it, the API server has every
+/// stream reviewed, and no heartbeat or poll of the node fails.
+fn follow_unnoticed(cluster: &Cluster, at: (&Namespace<'_>, &Pod), former: (&str, &str)) -> String {
+    let (space, node) = (at.0, &at.1.ip);
+    let reviewed = cluster.namespace("reviewed");
+    until_settled(cluster);
+    known_fleet(cluster, &reviewed);
+    let before = until_nothing_fails(node);
+    let (mut authority, mut looks) = (String::new(), 0);
+    let reviews = refused_meanwhile(cluster, &reviewed, || {
+        let look = || all_are_trusted(cluster, &bundle(space));
+        looks = meanwhile(look, || authority = follow(cluster, at, former));
+    });
+    println!("while an authority followed another: {reviews} reviews and {looks} looks at all operators");
+    assert!(reviews > 5 && looks > 5, "{reviews} reviews, {looks} looks");
+    let failed = failures(node).expect("the node's metrics") - before;
+    assert!(failed <= 0.0, "{failed} heartbeats and polls failed");
+    authority
 }
 
 #[test]
@@ -147,21 +216,7 @@ fn a_lost_authority_and_a_lost_certificate_cut_no_proxy_off() {
     until_heard_anew(&cluster, node);
 
     // An authority that is lost is followed by one that everybody trusts before it signs, and the former is trusted on.
-    cluster.kubectl(&["-n", SYSTEM, "delete", "secret", AUTHORITY]);
-    let authority = another(&cluster, AUTHORITY, &former);
-    let both = eventually("both authorities to be trusted", PATIENCE, || {
-        let trusted = bundle(&space);
-        let both = trusted.contains(authority.trim()) && trusted.contains(former.trim());
-        if both { Ok(trusted) } else { Err(trusted) }
-    });
-    eventually("the node to have both", PATIENCE, || {
-        hurry(&space);
-        let mounted = cluster.read_in_pod(space.name(), &pods[0].name, "/etc/sluice/trust/ca.crt")?;
-        if mounted == both { Ok(()) } else { Err(mounted) }
-    });
-    all_are_trusted(&cluster, &both).unwrap();
-    another(&cluster, LEAF, &second);
-    eventually("certificates of the new authority", PATIENCE, || all_are_trusted(&cluster, &authority));
+    let authority = follow_unnoticed(&cluster, (&space, &pods[0]), (&former, &second));
     assert!(bundle(&space).contains(former.trim()), "who has the former certificate still is not trusted");
     all_are_trusted(&cluster, &former).expect_err("the former authority signs no more");
     until_heard_anew(&cluster, node);

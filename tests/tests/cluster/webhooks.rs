@@ -1,18 +1,18 @@
 //! What the API server is told by the operator before it takes something, and what becomes of that without an operator.
 
+mod certificates;
+
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
-use sluice_tests::tls::Authority;
 
 use super::manifests::{fleet, stream};
 use super::operator::{PODS, Reinstall, meanwhile, operators};
+use super::sidecar::pods::{application, until_missed};
 
 const DENIED: &str = "admission webhook \"validation.sluice.dev\" denied the request: ";
-const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
 
 /// What kubectl prints on its standard error when it applies something, which it may refuse.
 fn apply(space: &Namespace<'_>, cluster: &Cluster, more: &[&str], manifest: &str) -> (bool, String) {
@@ -47,7 +47,7 @@ spec:
 const TOLD: &str = "spec.sink.name: the fleet has no sink \"kafak\"; name one of kafka";
 
 /// Makes that fleet, and waits until every operator knows it: any of them may be asked.
-fn known_fleet(cluster: &Cluster, space: &Namespace<'_>) {
+pub(crate) fn known_fleet(cluster: &Cluster, space: &Namespace<'_>) {
     space.apply(&idle("edge"));
     let mut times = 0;
     eventually("operators that know the fleet", PATIENCE, || {
@@ -57,9 +57,27 @@ fn known_fleet(cluster: &Cluster, space: &Namespace<'_>) {
     });
 }
 
+/// Asks for what has to be refused in a namespace with a fleet that every operator knows; what is not refused was not
+/// checked.
+fn try_refused(cluster: &Cluster, space: &Namespace<'_>) -> Result<(), String> {
+    let (taken, told) = apply(space, cluster, &["--dry-run=server"], FOREIGN);
+    if taken || !told.contains(DENIED) { Err(told) } else { Ok(()) }
+}
+
+/// Asks for that again and again while something is done. Gives how often.
+pub(crate) fn refused_meanwhile(cluster: &Cluster, space: &Namespace<'_>, work: impl FnOnce()) -> usize {
+    meanwhile(|| try_refused(cluster, space), work)
+}
+
 /// A fleet without proxies.
 fn idle(name: &str) -> String {
     fleet(name, 0)
+}
+
+/// Makes a fleet `beside` of sidecars, and waits until there is something for them to run from.
+fn beside(space: &Namespace<'_>) {
+    space.apply(&idle("beside").replace("replicas: 0", "mode: Sidecar"));
+    space.wait("pf/beside", "Available", PATIENCE);
 }
 
 fn pod(name: &str, labels: &str) -> String {
@@ -137,6 +155,37 @@ fn what_may_come_later_or_is_unwise_is_a_warning() {
         if taken && told.contains(&wanted) { Ok(()) } else { Err(told) }
     });
     assert!(space.try_get("dstream/foreign").is_none());
+}
+
+#[test]
+fn a_secret_that_is_not_there_yet_is_a_warning_and_one_of_another_type_is_like_none() {
+    let cluster = Cluster::shared();
+    cluster.install();
+    let space = cluster.namespace("tokens");
+    space.apply(&idle("edge"));
+    let named = "spec:\n  auth: {type: Token, tokensSecret: {name: producers}}\n";
+    let guarded = stream("s", "edge").replace("spec:\n", named);
+    let told = |manifest: &str| apply(&space, &cluster, &["--dry-run=server"], manifest);
+    let wanted =
+        format!("there is no Secret producers of type sluice.dev/tokens in namespace {}", space.name());
+    let secret = |kind| {
+        format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: producers}}, type: {kind}, \
+             stringData: {{one: 0123456789abcdef012345}}}}"
+        )
+    };
+    // A look that takes long says nothing.
+    let warned = || match told(&guarded) {
+        (true, told) if told.contains(&wanted) => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    eventually("the warning without a Secret", PATIENCE, warned);
+    space.apply(&secret("Opaque"));
+    eventually("the warning with a Secret of another type", PATIENCE, warned);
+    space.kubectl(&["delete", "secret", "producers"]);
+    space.apply(&secret("sluice.dev/tokens"));
+    let (taken, told) = told(&guarded);
+    assert!(taken && !told.contains("tokensSecret"), "{told}");
 }
 
 #[test]
@@ -281,122 +330,15 @@ fn without_an_operator_streams_are_taken_and_only_pods_that_ask_for_a_proxy_wait
     assert!(told.starts_with(TOLD), "{told}");
 
     cluster.helm_install(&["--set", "webhooks.failurePolicy=Ignore"]);
-    let _away = Away::new(&cluster);
-    let (taken, told) = apply(&space, &cluster, &[], &pod("asks", "sluice.dev/inject: edge"));
-    assert!(taken, "{told}");
-}
-
-/// Whom the API server trusts, by each of its webhooks.
-fn bundles(cluster: &Cluster) -> Vec<String> {
-    let of = |kind: &str| {
-        let text = cluster.kubectl(&["get", kind, "sluice-operator", "-o", "json"]);
-        let configuration: Value = serde_json::from_str(&text).unwrap();
-        configuration["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap_or_default().to_owned()
-    };
-    CONFIGURATIONS.map(of).into()
-}
-
-/// Asks again and again for what has to be refused while something is done; what is not refused was not checked. Gives
-/// how often.
-fn refused_meanwhile(cluster: &Cluster, space: &Namespace<'_>, work: impl FnOnce()) -> usize {
-    let ask = || {
-        let (taken, told) = apply(space, cluster, &["--dry-run=server"], FOREIGN);
-        if taken || !told.contains(DENIED) { Err(told) } else { Ok(()) }
-    };
-    meanwhile(ask, work)
-}
-
-#[test]
-fn another_certificate_leaves_no_review_out_and_a_rollout_hardly_any() {
-    let cluster = Cluster::alone();
-    cluster.install();
-    let space = cluster.namespace("rotated");
-    known_fleet(&cluster, &space);
-    let certificate = || {
-        cluster.kubectl(&["-n", SYSTEM, "get", "secret/sluice-operator-tls", r"-o=jsonpath={.data.tls\.crt}"])
-    };
-    let before = certificate();
-    let count = refused_meanwhile(&cluster, &space, || {
-        cluster.kubectl(&["-n", SYSTEM, "delete", "secret/sluice-operator-tls"]);
-        eventually("another certificate", PATIENCE, || {
-            let place = ["get", "secret/sluice-operator-tls", r"-o=jsonpath={.data.tls\.crt}"];
-            let now = cluster.try_kubectl(&[&["-n", SYSTEM][..], &place].concat())?;
-            if now == before { Err("the former".to_owned()) } else { Ok(()) }
-        });
-        // Connections with the former one still end.
-        std::thread::sleep(Duration::from_secs(15));
-    });
-    println!("{count} reviews during a rotation");
-    assert!(count > 10, "{count}");
-    // Operators that come and go leave no more out than what was on its way: what then is not checked is taken.
-    cluster.kubectl(&["-n", SYSTEM, "rollout", "restart", "deployment/sluice-operator"]);
-    let (mut checked, mut unchecked) = (0, 0);
-    let status = ["-n", SYSTEM, "rollout", "status", "deployment/sluice-operator", "--watch=false"];
-    while checked < 10 || !cluster.kubectl(&status).contains("successfully rolled out") {
-        let (taken, told) = apply(&space, &cluster, &["--dry-run=server"], FOREIGN);
-        *(if taken || !told.contains(DENIED) { &mut unchecked } else { &mut checked }) += 1;
+    beside(&space);
+    {
+        let _away = Away::new(&cluster);
+        let (taken, told) = apply(&space, &cluster, &[], &application("lonely", "Pod", 1, "beside"));
+        assert!(taken, "{told}");
     }
-    println!("{checked} reviews during a rollout, {unchecked} left out");
-    assert!(checked > 5 * unchecked, "{checked} reviews, {unchecked} left out");
-}
-
-#[test]
-fn whom_to_trust_is_put_back_where_somebody_took_it_out_and_outlives_an_upgrade() {
-    let cluster = Cluster::alone();
-    cluster.install();
-    let before = bundles(&cluster);
-    assert!(before.iter().all(|bundle| !bundle.is_empty()) && before[0] == before[1], "{before:?}");
-    for kind in CONFIGURATIONS {
-        let emptied = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;
-        cluster.kubectl(&["patch", kind, "sluice-operator", "--type=json", "-p", emptied]);
-    }
-    eventually("both to be as before", PATIENCE, || {
-        let now = bundles(&cluster);
-        if now == before { Ok(()) } else { Err(format!("{now:?}")) }
+    eventually("the pod that went without to be counted", PATIENCE, || {
+        let sidecars = space.get("pf/beside")["status"]["sidecars"].clone();
+        if sidecars["missing"] == 1 { Ok(()) } else { Err(sidecars.to_string()) }
     });
-    let mark = cluster.audit_mark();
-    cluster.helm_install(&[]);
-    let emptied = cluster.audit_since(mark).into_iter().filter(|entry| {
-        entry.is_write()
-            && entry.resource.ends_with("webhookconfigurations")
-            && entry.user.contains("sluice-operator")
-    });
-    assert_eq!(emptied.count(), 0, "an upgrade gives the operator nothing to put back");
-    assert_eq!(bundles(&cluster), before);
-}
-
-#[test]
-fn a_certificate_of_somebody_else_s_is_served_trusted_and_taken_up_anew() {
-    let cluster = Cluster::alone();
-    cluster.install();
-    let space = cluster.namespace("given");
-    known_fleet(&cluster, &space);
-    let authority = Authority::generate();
-    let put = || {
-        let pair = authority.issue(&format!("*.{SYSTEM}.svc"));
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            format!("--from-file={name}={}", path.display())
-        };
-        let files = [
-            file("tls.crt", &pair.certificate),
-            file("tls.key", &pair.key),
-            file("ca.crt", authority.certificate()),
-        ];
-        let [certificate, key, ca] = &files;
-        let make = ["create", "secret", "generic", "given", "--type=kubernetes.io/tls", certificate, key, ca];
-        let manifest =
-            cluster.kubectl(&[&["-n", SYSTEM][..], &make, &["--dry-run=client", "-o", "yaml"]].concat());
-        cluster.apply(&manifest);
-    };
-    put();
-    let _restore = Reinstall(&cluster);
-    cluster.helm_install(&["--set", "tls.existingSecret=given"]);
-    let ours = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, authority.certificate());
-    let trusted = bundles(&cluster);
-    assert!(trusted.iter().all(|bundle| *bundle == ours), "{trusted:?}");
-    let (taken, told) = apply(&space, &cluster, &["--dry-run=server"], FOREIGN);
-    assert!(!taken && told.contains(DENIED), "{told}");
+    until_missed(&space, "lonely");
 }

@@ -260,3 +260,53 @@ async fn who_sends_long_bodies_slowly_keeps_no_short_one_waiting() {
         assert_eq!(slow.await.unwrap(), 408);
     }
 }
+
+/// A pod that is so long as text.
+fn long_pod(length: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"annotations": {"a": "x".repeat(length)}, "labels": {INJECT: "edge"}}, "spec": {"containers": []}
+    })
+}
+
+#[tokio::test]
+async fn an_object_that_is_too_long_is_not_looked_at_and_whoever_writes_it_is_told() {
+    let mut long = stream(&json!({"fleet": {"name": "edge"}, "sink": {"topic": "__x"}}));
+    long["metadata"]["annotations"] = json!({"a": "x".repeat(review::LONGEST_OBJECT)});
+    let response = reviewed("/validate", &review(&long, None)).await;
+    assert_eq!(response["allowed"], true);
+    let warning = response["warnings"][0].as_str().unwrap();
+    assert_eq!(warning, "not checked: the operator can't read it: it is longer than 524288 bytes");
+    let response = reviewed("/mutate", &review(&long_pod(review::LONGEST_OBJECT), None)).await;
+    assert_eq!(response["allowed"], false);
+    assert_eq!(response["status"]["message"], "the pod can't be read: it is longer than 524288 bytes");
+}
+
+/// Is told of pods and answers for none.
+#[derive(Debug)]
+struct Silent;
+
+impl Injector for Silent {
+    fn inject<'a>(&'a self, _: Pod<'a>) -> Injected<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_much_is_looked_at_at_once_and_short_pods_wait_for_no_long_one() {
+    let (_, index) = watch::channel(World::new(&[]).index);
+    let routes = Arc::new(Routes::new(index, Arc::new(Silent), Metrics::new().unwrap()));
+    let post = |length: usize| {
+        let text = review(&long_pod(length), None).to_string();
+        let routes = Arc::clone(&routes);
+        tokio::spawn(async move { ask(&routes, Method::POST, "/mutate", text).await.0 })
+    };
+    let _held = [post(500 << 10), post(500 << 10)];
+    tokio::task::yield_now().await;
+    assert_eq!(post(100 << 10).await.unwrap(), 503);
+    let _short: Vec<_> = (0..9).map(|_| post(50 << 10)).collect();
+    tokio::task::yield_now().await;
+    let taken = SHORT_OBJECTS as usize - routes.short_objects.available_permits();
+    assert!((450..=SHORT_OBJECTS as usize).contains(&taken), "{taken} KiB of nine");
+    assert_eq!(post(63 << 10).await.unwrap(), 503);
+}

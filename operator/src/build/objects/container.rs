@@ -37,6 +37,10 @@ const SIDECAR_HEARTBEAT: &str = "30s";
 /// the kubelet grants 2 s.
 const SIDECAR_DRAIN: &str = "1500ms";
 
+/// The user and group of a sidecar: one that no application is likely to have. Where a pod shares its processes, who has the
+/// same reads what it mounts.
+const SIDECAR_USER: i64 = 46_802;
+
 /// The proxy's container of `fleet`'s pods.
 pub(super) fn proxy(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: &Context) -> Container {
     Container {
@@ -64,6 +68,7 @@ pub(super) fn sidecar(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: 
         // The application starts when reports can be taken: the listeners are there, and any configuration. Kafka does
         // not count. A configuration that is not mounted yet takes up to two minutes to be, and to begin anew brings it
         // no sooner.
+        security_context: Some(security_context(SIDECAR_USER)),
         startup_probe: Some(probe("/readyz", SIDECAR_METRICS, 1, 300)),
         liveness_probe: Some(probe("/healthz", SIDECAR_METRICS, 10, 3)),
         // No readiness probe: it would take the application out of its Service.
@@ -83,7 +88,7 @@ fn common(fleet: &ResolvedFleet, mounts: Vec<VolumeMount>, context: &Context) ->
         image_pull_policy: context.pull_policy.clone(),
         env: Some(env(context)),
         resources: Some(resources(fleet.spec.resources.as_ref())),
-        security_context: Some(security_context()),
+        security_context: Some(security_context(super::pod::USER)),
         // What a proxy says last is what the fleet's status tells.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(mounts),
@@ -221,15 +226,15 @@ fn resources(declared: Option<&Resources>) -> ResourceRequirements {
 
 /// All that the restricted Pod Security Standard asks for, here too, so that it holds whatever a fleet's pod
 /// template says of the pod.
-fn security_context() -> SecurityContext {
+fn security_context(user: i64) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
         privileged: Some(false),
         read_only_root_filesystem: Some(true),
         run_as_non_root: Some(true),
-        run_as_user: Some(super::pod::USER),
-        run_as_group: Some(super::pod::USER),
+        run_as_user: Some(user),
+        run_as_group: Some(user),
         seccomp_profile: Some(super::pod::seccomp()),
         ..SecurityContext::default()
     }

@@ -60,10 +60,14 @@ const CONFIG: &str = "sluice-config";
 /// containers, these mount none of it.
 const READABLE: i32 = 0o444;
 
+/// Where Kubernetes mounts the token of the pod's service account into every container that mounts nothing there.
+const ACCOUNT_DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// The volumes of a sidecar and where it mounts them. Its state is bounded: it is on the disk of a pod that is not the
-/// operator's.
+/// operator's. What the pod's service account may do is the application's: something else is mounted over its token.
 pub(super) fn sidecar_volumes(fleet: &ResolvedFleet, context: &Context) -> (Vec<Volume>, Vec<VolumeMount>) {
-    let (mut volumes, mounts) = volumes(fleet, context);
+    let (mut volumes, mut mounts) = volumes(fleet, context);
+    mounts.push(mount(CONFIG.to_owned(), ACCOUNT_DIRECTORY.to_owned()));
     for state in volumes.iter_mut().filter_map(|volume| volume.empty_dir.as_mut()) {
         state.size_limit = Some(Quantity(STATE_LIMIT.to_owned()));
     }

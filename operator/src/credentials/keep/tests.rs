@@ -143,6 +143,45 @@ async fn one_that_was_never_read_is_not_known_but_for_who_may_not_read_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_may_not_be_read_is_looked_at_no_more_often_than_another() {
+    let world = World::new();
+    *world.server.fails.lock().unwrap() = Some(403);
+    world.want(&["orders"]);
+    pass(61).await;
+    assert_eq!(*world.reading().unwrap(), Reading::Forbidden("no".to_owned()));
+    assert!((4..=5).contains(&world.asked()), "{}", world.asked());
+    *world.server.fails.lock().unwrap() = None;
+    world.server.holds("0123456789abcdef012345");
+    pass(17).await;
+    assert_eq!(world.reading().unwrap().tokens("orders").len(), 1, "once it may");
+}
+
+#[tokio::test(start_paused = true)]
+async fn good_tokens_hold_while_nobody_may_read_them_any_more() {
+    let world = World::new();
+    world.server.holds("0123456789abcdef012345");
+    world.want(&["orders"]);
+    pass(1).await;
+    *world.server.fails.lock().unwrap() = Some(403);
+    pass(120).await;
+    let Reading::Tokens { streams, fault } = world.reading().unwrap().as_ref().clone() else { panic!() };
+    assert_eq!(streams["orders"].len(), 1);
+    assert!(fault.contains("what was read last holds"), "{fault}");
+    assert!((8..=10).contains(&world.asked()), "{}", world.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_one_that_held_nothing_it_is_told_that_it_may_not_be_read() {
+    let world = World::new();
+    world.want(&["orders"]);
+    pass(1).await;
+    assert_eq!(*world.reading().unwrap(), Reading::Missing);
+    *world.server.fails.lock().unwrap() = Some(403);
+    pass(17).await;
+    assert_eq!(*world.reading().unwrap(), Reading::Forbidden("no".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_wanted_no_more_is_forgotten() {
     let world = World::new();
     world.server.holds("0123456789abcdef012345");

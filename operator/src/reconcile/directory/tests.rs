@@ -43,6 +43,16 @@ impl World {
         self.put(Source::Streams, stream);
     }
 
+    /// A stream of this group on `data/big` that asks producers for this.
+    fn member(&mut self, group: &str, name: &str, auth: &Value) {
+        let stream = json!({
+            "apiVersion": "sluice.dev/v1alpha1", "kind": "DataStream",
+            "metadata": {"namespace": "shop", "name": name}, "spec": {"auth": auth},
+            "status": {"groupId": group, "fleet": "data/big", "conditions": []}
+        });
+        self.put(Source::Streams, stream);
+    }
+
     fn pod(&mut self, fleet: &str, number: u8, account: &str) {
         let name = format!("sluice-{fleet}-{number}");
         let pod = json!({
@@ -114,6 +124,30 @@ fn a_group_is_where_its_streams_were_told() {
     let directory = world.made();
     assert_eq!(directory.group("shop").unwrap().fleet, key("big"));
     assert_eq!(directory.fleets()[&key("big")].longest, 105 << 10);
+}
+
+#[test]
+fn a_group_and_its_fleet_are_guarded_while_each_of_their_streams_is() {
+    let token = json!({"type": "Token", "tokensSecret": {"name": "producers"}});
+    let account = json!({"type": "ServiceAccount", "serviceAccounts": ["orders"]});
+    let mut world = World::default();
+    world.fleet("big", "Deployment");
+    assert!(!world.made().fleets()[&key("big")].guarded, "there is nothing to guard");
+    world.member("shut", "a", &token);
+    world.member("shut", "b", &account);
+    world.member("other", "c", &token);
+    let directory = world.made();
+    assert_eq!(["shut", "other"].map(|group| directory.group(group).unwrap().guarded), [true, true]);
+    assert!(directory.fleets()[&key("big")].guarded);
+    // One that is open counts, wherever it stands among the others.
+    for (first, last) in [(&token, &json!({"type": "None"})), (&Value::Null, &account)] {
+        world.member("mixed", "d", first);
+        world.member("mixed", "e", last);
+        let directory = world.made();
+        let guarded = ["shut", "other", "mixed"].map(|group| directory.group(group).unwrap().guarded);
+        assert_eq!(guarded, [true, true, false]);
+        assert!(!directory.fleets()[&key("big")].guarded);
+    }
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub(super) enum Refusal {
     /// It shows nothing that a stream of the group asks for.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Others are being checked, as many as may wait.
+    #[error("too many credentials are being checked; try again soon")]
+    Busy,
     /// The body is not there.
     #[error(transparent)]
     Body(#[from] Unread),
@@ -64,7 +67,7 @@ impl Refusal {
             Self::Denied(Denied::NoKeys) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Denied(_) => StatusCode::UNAUTHORIZED,
             Self::Body(unread) => unread.status(),
-            Self::NotYet => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotYet | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -78,6 +81,7 @@ impl Refusal {
             Self::Method => "method",
             Self::NoToken => "no_token",
             Self::Denied(_) => "denied",
+            Self::Busy => "busy",
             Self::Body(Unread::TooLong(_)) => "too_long",
             Self::Body(Unread::TooSlow) => "too_slow",
             Self::NotYet => "not_yet",
@@ -90,7 +94,7 @@ impl Refusal {
         let mut answer = response(self.status(), body.to_string());
         match self {
             Self::Method => drop(answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"))),
-            Self::Denied(Denied::NoKeys) | Self::NotYet => {
+            Self::Denied(Denied::NoKeys) | Self::NotYet | Self::Busy => {
                 drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")));
             }
             Self::Denied(_) if answer.status() == StatusCode::UNAUTHORIZED => {

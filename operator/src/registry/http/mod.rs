@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request};
 use hyper::body::Body;
 use md5::{Digest, Md5};
@@ -121,10 +122,11 @@ impl Manager {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let (head, body) = request.into_parts();
         if let Some(fleet) = self.registry.guarded_group(group) {
-            self.doors.admit(&fleet, Some(group), request.headers())?;
+            self.doors.admit(&fleet, Some(group), &head.headers, caller.ip).await?;
         }
-        listed(self.registry.of_group(group, client(request, caller).await?))
+        listed(self.registry.of_group(group, client(&head, body, caller).await?))
     }
 
     async fn of_cluster<B>(&self, name: &str, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>
@@ -132,10 +134,11 @@ impl Manager {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let (head, body) = request.into_parts();
         if let Some(fleet) = self.registry.guarded_cluster(name) {
-            self.doors.admit(&fleet, None, request.headers())?;
+            self.doors.admit(&fleet, None, &head.headers, caller.ip).await?;
         }
-        listed(self.registry.of_cluster(name, client(request, caller).await?))
+        listed(self.registry.of_cluster(name, client(&head, body, caller).await?))
     }
 
     async fn hear<B>(&self, request: Request<B>, caller: &Caller) -> Result<Answer, Refusal>
@@ -198,12 +201,11 @@ fn listed(list: Option<IpList>) -> Result<Answer, Refusal> {
 }
 
 /// Where the client is that asks for a list.
-async fn client<B>(request: Request<B>, caller: &Caller) -> Result<IpAddr, Refusal>
+async fn client<B>(head: &Parts, body: B, caller: &Caller) -> Result<IpAddr, Refusal>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (head, body) = request.into_parts();
     let body = body::read(body, MAX_FORM).await?;
     let form = if body::is_form(&head.headers) { body } else { Bytes::new() };
     question::client(&form, head.uri.query().unwrap_or_default(), caller.ip)

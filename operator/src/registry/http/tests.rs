@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use sluice_identity::digest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -12,17 +13,19 @@ use crate::poll::http::{Limits, Routes, serve};
 use crate::poll::hub::Hub;
 
 const LIST: &str = "/inlong/manager/openapi/dataproxy/getIpList/g_test";
+const BY_CLUSTER: &str = "/inlong/manager/openapi/dataproxy/getIpListByClusterName/data.big";
 const BEAT: &str = "/inlong/manager/openapi/heartbeat/report";
 const CONFIG: &str = "/inlong/manager/openapi/dataproxy/getAllConfig";
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
+/// The configuration of `data/big`.
 #[derive(Debug)]
-struct One;
+struct One(Value);
 
 impl Configurations for One {
     fn of(&self, fleet: &FleetKey) -> Option<Configuration> {
-        let json = Bytes::from_static(br#"{"major":1,"streams":[]}"#);
+        let json = self.0.to_string().into();
         (*fleet == big()).then(|| Configuration { md5: "abc".to_owned(), json })
     }
 }
@@ -36,9 +39,13 @@ struct Served {
 
 impl Served {
     async fn start(world: World, trust: Trust) -> Self {
+        Self::with(world, trust, One(json!({"major": 1, "streams": []}))).await
+    }
+
+    async fn with(world: World, trust: Trust, configuration: One) -> Self {
         let metrics = Metrics::new().unwrap();
         let manager = Manager::new(world.registry.clone(), metrics.clone());
-        let manager = manager.with_configurations(Arc::new(One));
+        let manager = manager.with_configurations(Arc::new(configuration));
         let routes = Routes::new(Hub::default(), [].into(), None, metrics.clone()).with_manager(manager);
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -83,6 +90,13 @@ impl Served {
         (status, body)
     }
 
+    /// Asks for a list with this `Authorization`; gives status, head and body of the answer.
+    async fn ask(&self, path: &str, shown: Option<&str>) -> (u16, String, Value) {
+        let shown = shown.map(|shown| format!("Authorization: {shown}\r\n")).unwrap_or_default();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{shown}Content-Length: 0\r\n\r\n");
+        self.send(head.as_bytes()).await
+    }
+
     async fn beat(&self, band: u8) -> (u16, Value) {
         self.post(BEAT, JSON, &serde_json::to_string(&heartbeat(band)).unwrap()).await
     }
@@ -121,10 +135,9 @@ async fn calls_of_the_java_sdk_are_answered_as_it_needs() {
 #[tokio::test]
 async fn lists_are_anybodys_in_form_or_query() {
     let served = Served::of(Trust::Anyone).await;
-    let by_cluster = "/inlong/manager/openapi/dataproxy/getIpListByClusterName/data.big";
     let query = format!("{LIST}?ip=192.0.2.9&protocolType=http");
     for (path, body) in
-        [(LIST, "protocolType=HTTP"), (LIST, ""), (by_cluster, "reportSourceType=x"), (query.as_str(), "")]
+        [(LIST, "protocolType=HTTP"), (LIST, ""), (BY_CLUSTER, "reportSourceType=x"), (query.as_str(), "")]
     {
         assert_eq!(served.post(path, FORM, body).await.1["success"], true, "{path}");
     }
@@ -132,6 +145,27 @@ async fn lists_are_anybodys_in_form_or_query() {
     let (status, body) = served.post(&format!("{LIST}?protocolType=tcp"), FORM, "").await;
     assert_eq!((status, &body["success"]), (200, &json!(false)));
     assert_eq!(body["errMsg"], "protocolType \"tcp\" is not spoken; HTTP is");
+}
+
+#[tokio::test]
+async fn lists_of_guarded_streams_are_theirs_who_could_report_there() {
+    let auth = json!({"tokens": [{"id": "a", "sha256": digest("shop/orders", "secret")}]});
+    let stream = json!({"namespace": "shop", "name": "orders", "groupId": "g_test", "auth": auth});
+    let configuration = One(json!({"major": 1, "streams": [stream]}));
+    let served = Served::with(World::guarded(&[1, 2]).await, Trust::Anyone, configuration).await;
+    for path in [LIST, BY_CLUSTER] {
+        for shown in [None, Some("Bearer other")] {
+            let (status, head, body) = served.ask(path, shown).await;
+            assert_eq!(
+                (status, &body["success"], &body["data"]),
+                (401, &json!(false), &Value::Null),
+                "{path}"
+            );
+            assert!(head.contains("www-authenticate: bearer"), "{head}");
+        }
+        let (status, _, body) = served.ask(path, Some("Bearer secret")).await;
+        assert_eq!((status, body["data"]["nodeList"].as_array().map(Vec::len)), (200, Some(2)), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use sluice_tests::cluster::{Cluster, Namespace, eventually, image};
 use super::pods::{application, until_running};
 use super::space;
 
+/// Where Kubernetes mounts a pod's token for the API server, and how the volumes with it are called.
+const ACCOUNT: (&str, &str) = ("/var/run/secrets/kubernetes.io/serviceaccount", "kube-api-access-");
+
 /// A pod that asks for a sidecar, with these fields more in its metadata and in its spec.
 fn pod(name: &str, metadata: &str, spec: &str, container: &str) -> String {
     format!(
@@ -71,6 +74,26 @@ fn pods_with_init_containers_variables_and_volumes_of_their_own_keep_them() {
     has("SLUICE_STREAM_ID", "orders");
     has("SLUICE_GROUP_ID", "mine");
     assert_eq!(super::stored(&space), [b"first"], "what its init container reported, before it started");
+}
+
+#[test]
+fn the_application_s_token_for_the_api_server_is_not_the_sidecar_s() {
+    let cluster = Cluster::shared();
+    let space = space(&cluster, "account");
+    let plain = pod("mounts", "", "", "").replace("  automountServiceAccountToken: false\n", "");
+    space.apply(&plain);
+    until_running(&space, 1);
+    let made = space.get("pod/mounts");
+    let (place, volumes) = ACCOUNT;
+    let [application, sidecar] =
+        ["containers", "initContainers"].map(|list| &made["spec"][list][0]["volumeMounts"]);
+    let has = |mount: &Value| {
+        let name = mount["name"].as_str().unwrap_or_default();
+        mount["mountPath"] == place && name.starts_with(volumes)
+    };
+    assert!(application.as_array().expect("mounts").iter().any(has), "{application}");
+    assert_eq!(names(&made["spec"]["initContainers"]), ["sluice-proxy"]);
+    assert!(!names(sidecar).iter().any(|name| name.starts_with(volumes)), "{sidecar}");
 }
 
 #[test]

@@ -6,16 +6,16 @@ use sluice_tests::cluster::{Namespace, eventually, image};
 
 /// A pod that has a sidecar.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Beside {
-    pub(super) name: String,
-    pub(super) uid: String,
-    pub(super) ip: String,
+pub(crate) struct Beside {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) ip: String,
     /// How often the sidecar was started again.
-    pub(super) restarts: u64,
+    pub(crate) restarts: u64,
 }
 
 /// An application that waits to be ended; each of its pods asks for a sidecar of `fleet`, if that has a name.
-pub(super) fn application(name: &str, kind: &str, replicas: u32, fleet: &str) -> String {
+pub(crate) fn application(name: &str, kind: &str, replicas: u32, fleet: &str) -> String {
     let label = if fleet.is_empty() { String::new() } else { format!(", sluice.dev/inject: {fleet}") };
     let container = format!(
         "{{name: app, image: \"{image}\", args: [tail, g, s, --follow, --dir, /nowhere], \
@@ -48,7 +48,7 @@ spec:
 }
 
 /// Pods whose sidecar runs, and that are not going.
-pub(super) fn sidecars(space: &Namespace<'_>) -> Vec<Beside> {
+pub(crate) fn sidecars(space: &Namespace<'_>) -> Vec<Beside> {
     let text = space.kubectl(&["get", "pods", "-l", "sluice.dev/inject", "-o", "json"]);
     let list: Value = serde_json::from_str(&text).expect("JSON");
     let mut pods: Vec<_> = list["items"].as_array().expect("a list").iter().filter_map(running).collect();
@@ -71,9 +71,20 @@ fn running(pod: &Value) -> Option<Beside> {
 }
 
 /// Waits until so many pods have a sidecar that runs.
-pub(super) fn until_running(space: &Namespace<'_>, count: usize) -> Vec<Beside> {
+pub(crate) fn until_running(space: &Namespace<'_>, count: usize) -> Vec<Beside> {
     eventually(&format!("{count} sidecars to run"), PATIENCE, || {
         let found = sidecars(space);
         if found.len() == count { Ok(found) } else { Err(format!("{found:?}")) }
     })
+}
+
+/// Waits until the fleet `beside` tells of a pod, and of no other, that it asks for a sidecar and has none.
+pub(crate) fn until_missed(space: &Namespace<'_>, pod: &str) {
+    let told = space.until_condition("pf/beside", "Degraded", "True", "SidecarsMissing", PATIENCE);
+    assert!(told.contains(&format!("have none: {pod};")), "{told}");
+    eventually("an Event", PATIENCE, || {
+        let events =
+            space.kubectl(&["get", "events", "--field-selector=reason=SidecarsMissing", "-o", "wide"]);
+        if events.contains(pod) { Ok(()) } else { Err(events) }
+    });
 }

@@ -52,9 +52,23 @@ fn a_sidecar_leaves_at_once_and_within_what_the_kubelet_grants() {
 fn a_sidecar_may_do_no_more_than_a_fleets_own_proxy() {
     let fleets = container(&with(&json!({})));
     let own = beside(&operated());
-    for field in ["image", "resources", "securityContext", "terminationMessagePolicy"] {
+    for field in ["image", "resources", "terminationMessagePolicy"] {
         assert_eq!(own[field], fleets[field], "{field}");
     }
+    let mut may = fleets["securityContext"].clone();
+    for of_its_own in ["runAsUser", "runAsGroup"] {
+        may[of_its_own] = 46_802.into();
+    }
+    assert_eq!(own["securityContext"], may);
+}
+
+#[test]
+fn a_sidecar_has_no_token_of_the_applications() {
+    let mounts = beside(&operated())["volumeMounts"].clone();
+    let at = "/var/run/secrets/kubernetes.io/serviceaccount";
+    let over: Vec<&Value> =
+        mounts.as_array().unwrap().iter().filter(|mount| mount["mountPath"] == at).collect();
+    assert_eq!(over, [&json!({"mountPath": at, "name": "sluice-config", "readOnly": true})]);
 }
 
 #[test]
