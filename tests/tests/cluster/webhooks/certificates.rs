@@ -157,8 +157,11 @@ fn a_certificate_of_somebody_else_s_is_served_trusted_and_taken_up_anew() {
     let _restore = Reinstall(&cluster);
     cluster.helm_install(&["--set", "tls.existingSecret=given"]);
     let ours = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, authority.certificate());
-    let trusted = bundles(&cluster);
-    assert!(trusted.iter().all(|bundle| *bundle == ours), "{trusted:?}");
+    // The one that is to lead may have to wait until the one that led has left.
+    let trusted = eventually("its authority to be trusted", PATIENCE, || {
+        let trusted = bundles(&cluster);
+        if trusted.iter().all(|bundle| *bundle == ours) { Ok(trusted) } else { Err(format!("{trusted:?}")) }
+    });
     until_settled(&cluster);
     until_shown(&cluster, &authority, &first);
     known_fleet(&cluster, &space);
