@@ -42,6 +42,7 @@ lint: ## Format, lints, shell scripts, the chart
 build: ## Build everything, as the tests use it
 	$(CARGO) build --locked --workspace --all-targets
 
+# A suite of its own is named here or below.
 unit: build ## Only the tests beside the code
 	$(CARGO) test --locked --workspace --lib --bins --test generated --test waiting
 

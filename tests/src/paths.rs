@@ -56,3 +56,31 @@ pub fn installed(script: &str) -> PathBuf {
     assert!(output.status.success(), "{} failed", path.display());
     PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The integration tests of a member of the workspace: files, and folders with a `main.rs`.
+    fn suites(member: &str) -> Vec<String> {
+        let Ok(folder) = std::fs::read_dir(repository().join(member).join("tests")) else {
+            return Vec::new();
+        };
+        let paths = folder.map(|entry| entry.unwrap().path());
+        let suites = paths
+            .filter(|path| path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists());
+        suites.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_suite_is_run_by_make_test() {
+        let read = |name: &str| std::fs::read_to_string(repository().join(name)).unwrap();
+        let (manifest, makefile) = (read("Cargo.toml"), read("Makefile"));
+        let members = manifest.lines().find_map(|line| line.strip_prefix("members = [")).unwrap();
+        let all: Vec<String> = members.split('"').skip(1).step_by(2).flat_map(suites).collect();
+        assert!(all.len() >= 4, "{all:?}");
+        for suite in all {
+            assert!(makefile.contains(&format!("--test {suite}")), "make test does not run {suite}");
+        }
+    }
+}

@@ -1,10 +1,14 @@
 //! Who puts a proxy into a pod that asks for one: what is asked, and what is answered.
+//! First it is looked for what the pod names, which may take a while; then all of the pod is looked at, which takes room.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use json_patch::Patch;
 use serde_json::Value;
+use sluice_crds::{DataStream, ProxyFleet};
+use tokio::time::Instant;
 
 /// A pod that is to be made.
 #[derive(Clone, Copy, Debug)]
@@ -26,14 +30,29 @@ pub struct Injection {
     pub warnings: Vec<String>,
 }
 
-/// What is done to a pod, or why it can't be made as it is.
-pub type Injected<'a> = BoxFuture<'a, Result<Injection, String>>;
+/// What a pod names, as far as it is there.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// The fleet.
+    pub fleet: Option<Arc<ProxyFleet>>,
+    /// The stream, where the pod names one.
+    pub stream: Option<Arc<DataStream>>,
+}
+
+/// What a pod names, or why that can't be said; `None` where it asks for no proxy.
+pub type Looked<'a> = BoxFuture<'a, Result<Option<Named>, String>>;
 
 /// Puts proxies into pods. It writes nothing.
 pub trait Injector: fmt::Debug + Send + Sync {
-    /// What is to be done to a pod.
+    /// What a pod in `namespace` names, of which `head` has the labels and annotations; it is found out by then.
+    ///
+    /// # Errors
+    /// Why that can't be said, and what to do.
+    fn look<'a>(&'a self, namespace: &'a str, head: &'a Value, by: Instant) -> Looked<'a>;
+
+    /// What is to be done to a pod that names this.
     ///
     /// # Errors
     /// Why it can't be made as it is, and what to do.
-    fn inject<'a>(&'a self, pod: Pod<'a>) -> Injected<'a>;
+    fn inject(&self, pod: Pod<'_>, named: &Named) -> Result<Injection, String>;
 }

@@ -18,6 +18,7 @@ mod configuration;
 mod index;
 pub mod inject;
 mod review;
+mod room;
 mod routes;
 mod secrets;
 mod serve;

@@ -1,19 +1,23 @@
 //! An AdmissionReview (admission.k8s.io/v1): read from a request's body, and answered with its uid.
-//! Its objects stay text until they are looked at: as values they take a hundred times the room, and anybody may send some.
+//! Its objects stay text until they are looked at: as values they take far more room, and anybody may send some.
+
+use std::collections::BTreeMap;
 
 use kube::Resource;
 use kube::core::admission::{AdmissionResponse, META_API_VERSION_V1, META_KIND, Operation};
 use kube::core::{GroupVersionKind, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::inject::Injection;
 use super::validate::Verdict;
 
 /// The longest object that is looked at, in bytes: the API server keeps up to 1.5 MiB, of which nobody writes as much.
 pub(super) const LONGEST_OBJECT: usize = 512 << 10;
+/// The most values in it, counted with those in others: what a value takes, once read, has nothing to do with its length.
+pub(super) const MOST_VALUES: usize = 16 << 10;
 
 /// Why a body is no review.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +39,24 @@ pub(super) enum Unreadable {
     /// It is too long.
     #[error("it is longer than {LONGEST_OBJECT} bytes")]
     TooLong,
+    /// It has too many parts.
+    #[error("it has more than {MOST_VALUES} values")]
+    TooMany,
     /// It is not what it says it is.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+}
+
+/// Of a pod what says what it asks for.
+#[derive(Deserialize)]
+struct Head {
+    metadata: HeadMetadata,
+}
+
+#[derive(Deserialize)]
+struct HeadMetadata {
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -81,10 +100,10 @@ impl Request<'_> {
         whole && matches!(self.operation, Operation::Create | Operation::Update)
     }
 
-    /// The bytes of what of it can be looked at.
-    pub(super) fn length(&self) -> usize {
+    /// How many values it takes to look at its objects; none for those that are not looked at.
+    pub(super) fn values(&self) -> usize {
         let objects = [self.object, self.old_object].into_iter().flatten();
-        objects.map(|object| object.get().len()).filter(|length| *length <= LONGEST_OBJECT).sum()
+        objects.filter_map(|object| fits(object).ok()).sum()
     }
 
     /// The object as it is to be, and as it was.
@@ -101,6 +120,15 @@ impl Request<'_> {
         Ok((typed(self.object)?, typed(self.old_object)?))
     }
 
+    /// The labels and annotations of the object as it is to be, each a text, and nothing else of it.
+    pub(super) fn head(&self) -> Option<Result<Value, Unreadable>> {
+        let head = |object| {
+            let Head { metadata: HeadMetadata { labels, annotations } } = parse(object)?;
+            Ok(json!({"metadata": {"labels": labels, "annotations": annotations}}))
+        };
+        self.object.map(head)
+    }
+
     /// The object as it is to be, whatever it is.
     pub(super) fn value(&self) -> Option<Result<Value, Unreadable>> {
         self.object.map(parse)
@@ -108,6 +136,7 @@ impl Request<'_> {
 
     /// Lets it be as it is.
     pub(super) fn allowed(&self) -> AdmissionResponse {
+        // The one answer that can be made without a request of kube's, which holds its objects as values.
         let mut response = AdmissionResponse::invalid("");
         response.uid.clone_from(&self.uid);
         response.allowed = true;
@@ -117,10 +146,32 @@ impl Request<'_> {
 }
 
 fn parse<T: DeserializeOwned>(object: &RawValue) -> Result<T, Unreadable> {
+    fits(object)?;
+    Ok(serde_json::from_str(object.get())?)
+}
+
+/// How many values an object has, if it may be looked at.
+fn fits(object: &RawValue) -> Result<usize, Unreadable> {
     if object.get().len() > LONGEST_OBJECT {
         return Err(Unreadable::TooLong);
     }
-    Ok(serde_json::from_str(object.get())?)
+    let count = values(object.get());
+    if count > MOST_VALUES { Err(Unreadable::TooMany) } else { Ok(count) }
+}
+
+/// How many values are in a JSON text, those that hold others too, or at most so many more as are empty.
+fn values(json: &str) -> usize {
+    let (mut count, mut in_text, mut escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'{' | b'[' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// The answer with a verdict. A refusal is a 403 with the words of the condition; its reason stands in the audit log, since
@@ -159,4 +210,22 @@ fn refused(mut response: AdmissionResponse, message: &str) -> AdmissionResponse 
     response.allowed = false;
     response.result = Status::failure(message, "Forbidden").with_code(403);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (json, count) in [
+            ("0", 1),
+            ("[0,0,0]", 4),
+            (r#"{"a,b": "[{,", "c": {}}"#, 4),
+            (r#"["\\", "\"", "\",", 1]"#, 5),
+            ("[{},{}]", 5),
+        ] {
+            assert_eq!(values(json), count, "{json}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! Which answer a request gets. What is no review is an error of whoever sent it, and told as one; a review is always
-//! answered.
+//! Which answer a request gets. What is no review is an error of whoever sent it, and told as one; a review is answered while
+//! there is room for it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -10,31 +10,25 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use kube::core::admission::AdmissionResponse;
-use serde::de::DeserializeOwned;
 use sluice_crds::{DataStream, Kind, ProxyFleet};
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::sync::{SemaphorePermit, watch};
+use tokio::time::Instant;
 
 use super::Index;
-use super::inject::{Injector, Pod};
-use super::review::{self, Malformed};
-use super::secrets::Secrets;
+use super::inject::{Injection, Injector, Pod};
+use super::review::{self, Malformed, Unreadable};
+use super::room::{NoRoom, Rooms};
+use super::secrets::{self, Secrets};
 use super::validate::{self, Verdict};
 use crate::body::{self, Unread};
 use crate::telemetry::Metrics;
 
 /// The longest body, in bytes: the API server takes objects of up to 3 MiB, and sends the new one beside the old one.
 pub(super) const LONGEST: usize = 7 << 20;
-/// A body is long from so many bytes on.
-const LONG: usize = 64 << 10;
-/// Long bodies that are there at once.
-const LONG_ONES: usize = 4;
-/// KiB of long objects that are looked at, at once: the most of one review. Read, they take up to a hundred times the room.
-const LONG_OBJECTS: u32 = 1 << 10;
-/// The same of short ones, which wait for no long one.
-const SHORT_OBJECTS: u32 = 1 << 9;
-/// How long one waits for the others.
-const TURN: Duration = Duration::from_secs(2);
+/// How long the answer to a review of a stream or a fleet may take from when its head is there: the API server waits for 3 s.
+const VALIDATES_WITHIN: Duration = Duration::from_millis(2_500);
+/// The same of a pod, for which the API server waits for 5 s.
+const MUTATES_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// What a request is answered with.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -48,8 +42,8 @@ enum Wrong {
     Method,
     #[error(transparent)]
     Body(#[from] Unread),
-    #[error("too much is looked at already; try again soon")]
-    Busy,
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error("the answer can't be written: {0}")]
@@ -63,19 +57,14 @@ pub struct Routes {
     injector: Arc<dyn Injector>,
     secrets: Option<Secrets>,
     metrics: Metrics,
-    long: Semaphore,
-    long_objects: Semaphore,
-    short_objects: Semaphore,
+    rooms: Rooms,
 }
 
 impl Routes {
     /// Answers by what `index` knows; `injector` puts proxies into pods.
     #[must_use]
     pub fn new(index: watch::Receiver<Index>, injector: Arc<dyn Injector>, metrics: Metrics) -> Self {
-        let [long_objects, short_objects] =
-            [LONG_OBJECTS, SHORT_OBJECTS].map(|kib| Semaphore::new(kib as usize));
-        let long = Semaphore::new(LONG_ONES);
-        Self { index, injector, secrets: None, metrics, long, long_objects, short_objects }
+        Self { index, injector, secrets: None, metrics, rooms: Rooms::default() }
     }
 
     /// Looks for Secrets that streams name, too.
@@ -97,7 +86,7 @@ impl Routes {
         match self.reviewed(route, request).await {
             Ok(body) => response(StatusCode::OK, "application/json", body),
             Err(wrong) => {
-                self.metrics.reviewed(route, "wrong", None);
+                self.metrics.reviewed(route, wrong.kind(), None);
                 wrong.answer()
             }
         }
@@ -113,13 +102,13 @@ impl Routes {
             (_, &Method::POST) => {}
             _ => return Err(Wrong::Method),
         }
-        let (body, _turn) = self.body(request.into_body()).await?;
+        let by = Instant::now() + if route == "mutate" { MUTATES_WITHIN } else { VALIDATES_WITHIN };
+        let (body, _turn) = self.body(request.into_body(), by).await?;
         let began = Instant::now();
         let asked = review::read(&body)?;
-        let _room = self.room(asked.length()).await?;
         let response = match route {
-            "mutate" => self.mutate(&asked).await,
-            _ => self.validate(&asked).await,
+            "mutate" => self.mutate(&asked, by).await?,
+            _ => self.validate(&asked, by).await?,
         };
         let answer = if response.allowed { "allowed" } else { "refused" };
         let warned = response.warnings.is_some();
@@ -128,8 +117,8 @@ impl Routes {
         Ok(text.into())
     }
 
-    /// Who sends a long body slowly keeps other long ones waiting, and nobody else. A long one's turn lasts as long as it does.
-    async fn body<B>(&self, body: B) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Wrong>
+    /// The body, and the turn of a long one, which lasts as long as the body is there.
+    async fn body<B>(&self, body: B, by: Instant) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Wrong>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -138,93 +127,108 @@ impl Routes {
         if length.is_some_and(|length| length > LONGEST) {
             return Err(Unread::TooLong(LONGEST).into());
         }
-        let turn = match length {
-            Some(length) if length <= LONG => None,
-            _ => Some(turn(self.long.acquire()).await?),
-        };
+        let turn = self.rooms.body(length, by).await?;
         Ok((body::read(body, LONGEST).await?, turn))
     }
 
-    /// Room to look at objects of so many bytes.
-    async fn room(&self, length: usize) -> Result<SemaphorePermit<'_>, Wrong> {
-        let (room, most) = match length {
-            0..=LONG => (&self.short_objects, SHORT_OBJECTS),
-            _ => (&self.long_objects, LONG_OBJECTS),
-        };
-        let wanted = u32::try_from(length >> 10).unwrap_or(most).clamp(1, most);
-        turn(room.acquire_many(wanted)).await
-    }
-
-    async fn validate(&self, asked: &review::Request<'_>) -> AdmissionResponse {
-        let looks = asked.is_written();
-        let mut verdict = match Kind::from_name(&asked.kind.kind).filter(|_| looks) {
-            Some(Kind::DataStream) => self.judge::<DataStream>(asked, validate::stream),
-            Some(Kind::ProxyFleet) => self.judge::<ProxyFleet>(asked, validate::fleet),
+    async fn validate(&self, asked: &review::Request<'_>, by: Instant) -> Result<AdmissionResponse, Wrong> {
+        let kind = Kind::from_name(&asked.kind.kind).filter(|_| asked.is_written());
+        let verdict = match kind {
+            Some(Kind::DataStream) => self.stream(asked, by).await?,
+            Some(Kind::ProxyFleet) => self.fleet(asked, by).await?,
             None => Verdict::default(),
         };
-        if looks && verdict.refusal.is_none() {
-            verdict.warnings.extend(self.missing(asked).await);
-        }
-        review::judged(asked, verdict)
+        Ok(review::judged(asked, verdict))
     }
 
-    /// What whoever writes a stream should know of the Secret that it names.
-    async fn missing(&self, asked: &review::Request<'_>) -> Option<String> {
-        let secrets = self.secrets.as_ref().filter(|_| asked.kind.kind == Kind::DataStream.name())?;
-        let (stream, before) = asked.objects::<DataStream>().ok()?;
-        secrets.warning(asked.namespace.as_deref()?, &stream?, before.as_ref()).await
-    }
-
-    fn judge<K: kube::Resource + DeserializeOwned>(
-        &self,
-        asked: &review::Request<'_>,
-        judge: impl Fn(&Index, &K, Option<&K>) -> Verdict,
-    ) -> Verdict {
-        match asked.objects::<K>() {
-            Ok((Some(object), before)) => judge(&self.index.borrow(), &object, before.as_ref()),
-            Ok((None, _)) => Verdict::default(),
-            // Its definition may be newer than this operator.
-            Err(error) => Verdict {
-                refusal: None,
-                warnings: vec![format!("not checked: the operator can't read it: {error}")],
-            },
-        }
-    }
-
-    async fn mutate(&self, asked: &review::Request<'_>) -> AdmissionResponse {
-        if asked.kind.kind != "Pod" || !asked.is_written() {
-            return asked.allowed();
-        }
-        let pod = match asked.value() {
-            None => return asked.allowed(),
-            Some(Ok(pod)) => pod,
-            Some(Err(error)) => {
-                return review::injected(asked, Err(format!("the pod can't be read: {error}")));
+    async fn stream(&self, asked: &review::Request<'_>, by: Instant) -> Result<Verdict, Wrong> {
+        let (mut verdict, secret) = {
+            let _room = self.rooms.values(asked.values(), by).await?;
+            match asked.objects::<DataStream>() {
+                Ok((Some(stream), before)) => {
+                    let secret = secrets::newly_named(&stream, before.as_ref());
+                    (validate::stream(&self.index.borrow(), &stream, before.as_ref()), secret)
+                }
+                Ok((None, _)) => return Ok(Verdict::default()),
+                Err(error) => return Ok(unread(&error)),
             }
         };
+        // What whoever writes a stream should know of the Secret that it names.
+        if let (None, Some(secrets), Some(name)) = (&verdict.refusal, &self.secrets, secret) {
+            let namespace = asked.namespace.as_deref().unwrap_or_default();
+            verdict.warnings.extend(secrets.warning(namespace, &name).await);
+        }
+        Ok(verdict)
+    }
+
+    async fn fleet(&self, asked: &review::Request<'_>, by: Instant) -> Result<Verdict, Wrong> {
+        let _room = self.rooms.values(asked.values(), by).await?;
+        match asked.objects::<ProxyFleet>() {
+            Ok((Some(fleet), before)) => {
+                let _turn = self.rooms.edit(by).await?;
+                Ok(validate::fleet(&self.index, &fleet, before.as_ref()).await)
+            }
+            Ok((None, _)) => Ok(Verdict::default()),
+            Err(error) => Ok(unread(&error)),
+        }
+    }
+
+    async fn mutate(&self, asked: &review::Request<'_>, by: Instant) -> Result<AdmissionResponse, Wrong> {
+        if asked.kind.kind != "Pod" || !asked.is_written() {
+            return Ok(asked.allowed());
+        }
+        Ok(review::injected(asked, self.injected(asked, by).await?))
+    }
+
+    /// What is done to the pod, or why it can't be made. What it names is looked for before it takes room.
+    async fn injected(
+        &self,
+        asked: &review::Request<'_>,
+        by: Instant,
+    ) -> Result<Result<Injection, String>, Wrong> {
+        let unread = |error: Unreadable| Ok(Err(format!("the pod can't be read: {error}")));
+        let head = match asked.head() {
+            None => return Ok(Ok(Injection::default())),
+            Some(Ok(head)) => head,
+            Some(Err(error)) => return unread(error),
+        };
         let namespace = asked.namespace.as_deref().unwrap_or_default();
-        let asks = Pod { namespace, pod: &pod, dry_run: asked.dry_run };
-        review::injected(asked, self.injector.inject(asks).await)
+        let named = match self.injector.look(namespace, &head, by).await {
+            Ok(Some(named)) => named,
+            Ok(None) => return Ok(Ok(Injection::default())),
+            Err(message) => return Ok(Err(message)),
+        };
+        let _room = self.rooms.values(asked.values(), by).await?;
+        match asked.value() {
+            None => Ok(Ok(Injection::default())),
+            Some(Ok(pod)) => {
+                Ok(self.injector.inject(Pod { namespace, pod: &pod, dry_run: asked.dry_run }, &named))
+            }
+            Some(Err(error)) => unread(error),
+        }
     }
 }
 
-/// What is waited for, or that it took too long.
-async fn turn<'a>(
-    turn: impl Future<Output = Result<SemaphorePermit<'a>, AcquireError>>,
-) -> Result<SemaphorePermit<'a>, Wrong> {
-    match timeout(TURN, turn).await {
-        Ok(Ok(turn)) => Ok(turn),
-        _ => Err(Wrong::Busy),
-    }
+/// Its definition may be newer than this operator.
+fn unread(error: &Unreadable) -> Verdict {
+    Verdict { refusal: None, warnings: vec![format!("not checked: the operator can't read it: {error}")] }
 }
 
 impl Wrong {
+    /// Its name, as a metric's label.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoRoom(_) => "busy",
+            _ => "wrong",
+        }
+    }
+
     const fn status(&self) -> StatusCode {
         match self {
             Self::NoPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(unread) => unread.status(),
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }

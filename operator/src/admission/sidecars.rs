@@ -3,24 +3,21 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::api::ListParams;
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use sluice_crds::{DataStream, ProxyFleet};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::index::Index;
-use super::inject::{Injected, Injection, Injector, Pod};
+use super::inject::{Injection, Injector, Looked, Named, Pod};
 use crate::build::objects::Context;
 use crate::inject::{self, Asked, Found};
 use crate::names::Name;
 
-/// How long the API server may take to say what it has: it waits for the review meanwhile, for 5 s.
-const PATIENCE: Duration = Duration::from_secs(4);
 /// How many such questions are asked at once.
 const LOOKS: usize = 4;
 
@@ -86,20 +83,15 @@ impl Sidecars {
         }
     }
 
-    async fn answer(&self, Pod { namespace, pod, .. }: Pod<'_>) -> Result<Injection, String> {
-        let Some(Asked { fleet, stream }) = inject::asked(pod) else { return Ok(Injection::default()) };
-        let named = |name: &str| (namespace.to_owned(), name.to_owned());
-        let by = Instant::now() + PATIENCE;
-        let found = self.fleet(&named(&fleet), by).await?;
+    async fn named(&self, namespace: &str, head: &Value, by: Instant) -> Result<Option<Named>, String> {
+        let Some(Asked { fleet, stream }) = inject::asked(head) else { return Ok(None) };
+        let in_its_namespace = |name: &str| (namespace.to_owned(), name.to_owned());
+        let found = self.fleet(&in_its_namespace(&fleet), by).await?;
         let on = match stream.as_deref() {
-            Some(stream) => self.stream(&named(stream), &fleet, by).await?,
+            Some(stream) => self.stream(&in_its_namespace(stream), &fleet, by).await?,
             None => None,
         };
-        let found = Found { fleet: found.as_deref(), stream: on.as_deref() };
-        let patch =
-            inject::inject(pod, namespace, found, &self.context).map_err(|refusal| refusal.to_string())?;
-        let patch = serde_json::from_value(json!(patch)).map_err(|error| error.to_string())?;
-        Ok(Injection { patch, warnings: Vec::new() })
+        Ok(Some(Named { fleet: found, stream: on }))
     }
 }
 
@@ -110,8 +102,16 @@ pub(super) fn is_name(text: &str, marks: &[u8], longest: usize) -> bool {
 }
 
 impl Injector for Sidecars {
-    fn inject<'a>(&'a self, pod: Pod<'a>) -> Injected<'a> {
-        Box::pin(self.answer(pod))
+    fn look<'a>(&'a self, namespace: &'a str, head: &'a Value, by: Instant) -> Looked<'a> {
+        Box::pin(self.named(namespace, head, by))
+    }
+
+    fn inject(&self, Pod { namespace, pod, .. }: Pod<'_>, named: &Named) -> Result<Injection, String> {
+        let found = Found { fleet: named.fleet.as_deref(), stream: named.stream.as_deref() };
+        let patch =
+            inject::inject(pod, namespace, found, &self.context).map_err(|refusal| refusal.to_string())?;
+        let patch = serde_json::from_value(json!(patch)).map_err(|error| error.to_string())?;
+        Ok(Injection { patch, warnings: Vec::new() })
     }
 }
 

@@ -41,6 +41,16 @@ pub(super) enum GetError {
     Silent,
 }
 
+impl GetError {
+    /// What the API server says where the Secret may not be read.
+    fn forbidden(&self) -> Option<String> {
+        match self {
+            Self::Api(kube::Error::Api(status)) if status.code == 403 => Some(status.message.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Asks the API server.
 pub(super) async fn get(client: Client, namespace: &str, name: &str) -> Got {
     Ok(Api::<Secret>::namespaced(client, namespace).get_opt(name).await?)
@@ -130,15 +140,15 @@ where
         let Some(streams) = wanted.get(&name) else { return };
         let before = self.readings.borrow().get(&name).cloned();
         let failed = got.is_err();
-        let forbidden = matches!(&got, Err(GetError::Api(kube::Error::Api(status))) if status.code == 403);
+        let forbidden = got.as_ref().err().and_then(GetError::forbidden);
+        // That it may not be read is an answer like another, and mostly a setting.
+        let pause = if failed && forbidden.is_none() { AGAIN_MS } else { EVERY_MS };
         let holds = matches!(before.as_deref(), Some(Reading::Tokens { .. }));
-        let reading = match got {
-            Ok(None) => Some(Reading::Missing),
-            Ok(Some(secret)) => Some(reading(&name.0, &secret, streams, before.as_deref())),
-            Err(GetError::Api(kube::Error::Api(status))) if forbidden && !holds => {
-                Some(Reading::Forbidden(status.message.clone()))
-            }
-            Err(error) => {
+        let reading = match (got, forbidden) {
+            (Ok(None), _) => Some(Reading::Missing),
+            (Ok(Some(secret)), _) => Some(reading(&name.0, &secret, streams, before.as_deref())),
+            (Err(_), Some(message)) if !holds => Some(Reading::Forbidden(message)),
+            (Err(error), _) => {
                 let (namespace, secret) = &name;
                 tracing::warn!(namespace, secret, %error, "a Secret with tokens can't be read and is tried again");
                 let since = *self.failing.entry(name.clone()).or_insert_with(Instant::now);
@@ -151,8 +161,6 @@ where
         } else {
             self.failing.remove(&name);
         }
-        // That it may not be read is an answer like another, and mostly a setting.
-        let pause = if failed && !forbidden { AGAIN_MS } else { EVERY_MS };
         // It may be wanted for other streams since, and then is due already.
         let next = Instant::now() + Duration::from_millis(fastrand::u64(pause));
         self.due.entry(name.clone()).or_insert(next);

@@ -8,6 +8,9 @@ use crate::marks::INJECT;
 /// The annotation of a pod that a kubelet runs from a file of its own.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
+/// So many containers a pod may have: each of them is told where to report.
+const MOST_CONTAINERS: usize = 256;
+
 /// Everything that is in the way of `sidecar`, which takes reports at `port`.
 pub(super) fn all(pod: &Pod, sidecar: &Sidecar, port: u16) -> Vec<String> {
     let Some(spec) = pod.spec.as_ref() else { return Vec::new() };
@@ -27,6 +30,15 @@ pub(super) fn all(pod: &Pod, sidecar: &Sidecar, port: u16) -> Vec<String> {
         }),
     );
     found
+}
+
+/// That the pod has more containers than anybody wants to be told.
+pub(super) fn too_many(pod: &Pod) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    let count = spec.containers.len() + spec.init_containers.as_ref().map_or(0, Vec::len);
+    (count > MOST_CONTAINERS).then(|| {
+        format!("the pod has {count} containers, and one with a sidecar at most {MOST_CONTAINERS}; make it smaller")
+    })
 }
 
 /// Ports of a sidecar, which takes reports at `port`, that another container takes.

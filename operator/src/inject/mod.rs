@@ -49,6 +49,9 @@ pub struct Found<'a> {
 pub fn inject(pod: &Value, namespace: &str, found: Found<'_>, context: &Context) -> Result<Patch, Refusal> {
     let Some(asked) = asked(pod) else { return Ok(Patch::default()) };
     let typed = Pod::deserialize(pod).map_err(|error| Refusal(format!("the pod can't be read: {error}")))?;
+    if let Some(too_many) = conflict::too_many(&typed) {
+        return Err(Refusal(too_many));
+    }
     let has_it = seen::given(&typed).is_some();
     let named = fleet(&asked, namespace, found.fleet)
         .and_then(|fleet| Ok((fleet, stream(&asked, namespace, found.stream)?)));

@@ -78,8 +78,8 @@ fn three_nodes(space: &Namespace<'_>, manager: &str, spec: &str) -> Vec<Pod> {
     pods
 }
 
-/// A fleet whose nodes, once they drain, stay and are called ready for longer than `GONE`: what takes them out of lists by
-/// then is what they say themselves.
+/// A fleet whose nodes, once their pods are deleted, stay and are called ready for longer than `GONE`: it is not the
+/// readiness probe that takes them out of lists by then.
 fn patient(fleet: &str) -> String {
     let slow = "
   podTemplate: {spec: {containers: [{name: proxy, readinessProbe: {failureThreshold: 60}}]}}

@@ -51,6 +51,7 @@ fn whatever_is_removed_comes_back() {
         std::thread::sleep(Duration::from_millis(250));
     }
     println!("removed {removed} objects in a minute");
+    // On a busy machine kubectl alone takes seconds.
     assert!(removed > 10, "{removed}");
     eventually("all objects to be back", PATIENCE, || {
         let now = space.children();

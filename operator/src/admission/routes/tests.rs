@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::admission::index::tests::World;
-use crate::admission::inject::{Injected, Injection};
+use crate::admission::inject::{Injection, Looked, Named};
 use crate::marks::INJECT;
 
 /// A review of an object, as `CREATE` or, with what it was before, `UPDATE`.
@@ -35,18 +35,19 @@ pub(in crate::admission) fn review(object: &Value, before: Option<&Value>) -> Va
 pub(in crate::admission) struct NoSidecars;
 
 impl Injector for NoSidecars {
-    fn inject<'a>(&'a self, Pod { namespace, pod, .. }: Pod<'a>) -> Injected<'a> {
+    fn look<'a>(&'a self, namespace: &'a str, head: &'a Value, _: Instant) -> Looked<'a> {
         let pointer = format!("/metadata/labels/{}", INJECT.replace('/', "~1"));
-        let fleet = pod.pointer(&pointer).and_then(Value::as_str);
-        let answer = fleet.map_or_else(
-            || Ok(Injection::default()),
-            |fleet| {
-                Err(format!(
-                    "label {INJECT}: ProxyFleet {namespace}/{fleet}: this fleet is not of mode Sidecar; take the label off"
-                ))
-            },
-        );
+        let fleet = head.pointer(&pointer).and_then(Value::as_str);
+        let answer = fleet.map_or(Ok(None), |fleet| {
+            Err(format!(
+                "label {INJECT}: ProxyFleet {namespace}/{fleet}: this fleet is not of mode Sidecar; take the label off"
+            ))
+        });
         Box::pin(std::future::ready(answer))
+    }
+
+    fn inject(&self, _: Pod<'_>, _: &Named) -> Result<Injection, String> {
+        Ok(Injection::default())
     }
 }
 
@@ -172,11 +173,15 @@ async fn a_pod_that_asks_for_a_proxy_is_refused_while_no_fleet_has_one_for_it() 
 struct Labels;
 
 impl Injector for Labels {
-    fn inject<'a>(&'a self, pod: Pod<'a>) -> Injected<'a> {
+    fn look<'a>(&'a self, _: &'a str, _: &'a Value, _: Instant) -> Looked<'a> {
+        Box::pin(std::future::ready(Ok(Some(Named::default()))))
+    }
+
+    fn inject(&self, pod: Pod<'_>, _: &Named) -> Result<Injection, String> {
         let patch = json!([{"op": "add", "path": "/metadata/labels", "value": {"in": pod.namespace}}]);
         let patch = serde_json::from_value(patch).unwrap();
         let warnings = vec![format!("dry run: {}", pod.dry_run)];
-        Box::pin(std::future::ready(Ok(Injection { patch, warnings })))
+        Ok(Injection { patch, warnings })
     }
 }
 
@@ -251,7 +256,7 @@ async fn who_sends_long_bodies_slowly_keeps_no_short_one_waiting() {
         let routes = Arc::clone(&routes);
         tokio::spawn(async move { routes.answer(request).await.status().as_u16() })
     };
-    let slow: Vec<_> = (0..LONG_ONES).map(|_| post(1 << 20)).collect();
+    let slow: Vec<_> = (0..4).map(|_| post(1 << 20)).collect();
     tokio::task::yield_now().await;
     assert_eq!(post(1 << 20).await.unwrap(), 503);
     let text = review(&stream(&json!({"fleet": {"name": "edge"}})), None).to_string();
@@ -282,31 +287,64 @@ async fn an_object_that_is_too_long_is_not_looked_at_and_whoever_writes_it_is_to
     assert_eq!(response["status"]["message"], "the pod can't be read: it is longer than 524288 bytes");
 }
 
-/// Is told of pods and answers for none.
+#[tokio::test]
+async fn what_would_take_too_much_room_is_not_looked_at() {
+    let many = Value::from(vec![json!({}); 10_000]);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {"containers": [], "volumes": many}
+    });
+    let (_, index) = watch::channel(World::new(&[]).index);
+    let routes = Routes::new(index, Arc::new(Labels), Metrics::new().unwrap());
+    let (_, answer) = ask(&routes, Method::POST, "/mutate", review(&pod, None).to_string()).await;
+    assert_eq!(
+        answer["response"]["status"]["message"],
+        "the pod can't be read: it has more than 16384 values"
+    );
+}
+
+/// Never finds out what a pod names.
 #[derive(Debug)]
 struct Silent;
 
 impl Injector for Silent {
-    fn inject<'a>(&'a self, _: Pod<'a>) -> Injected<'a> {
+    fn look<'a>(&'a self, _: &'a str, _: &'a Value, _: Instant) -> Looked<'a> {
         Box::pin(std::future::pending())
+    }
+
+    fn inject(&self, _: Pod<'_>, _: &Named) -> Result<Injection, String> {
+        Ok(Injection::default())
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn so_much_is_looked_at_at_once_and_short_pods_wait_for_no_long_one() {
-    let (_, index) = watch::channel(World::new(&[]).index);
+#[tokio::test]
+async fn who_waits_for_what_a_pod_names_takes_no_room() {
+    let mut world = World::new(&["shop"]);
+    world.fleet("shop", "edge", json!({}));
+    let (_, index) = watch::channel(world.index);
     let routes = Arc::new(Routes::new(index, Arc::new(Silent), Metrics::new().unwrap()));
-    let post = |length: usize| {
-        let text = review(&long_pod(length), None).to_string();
-        let routes = Arc::clone(&routes);
-        tokio::spawn(async move { ask(&routes, Method::POST, "/mutate", text).await.0 })
-    };
-    let _held = [post(500 << 10), post(500 << 10)];
+    let waiting: Vec<_> = (0..100)
+        .map(|_| {
+            let text = review(&long_pod(60 << 10), None).to_string();
+            let routes = Arc::clone(&routes);
+            tokio::spawn(async move { ask(&routes, Method::POST, "/mutate", text).await.0 })
+        })
+        .collect();
     tokio::task::yield_now().await;
-    assert_eq!(post(100 << 10).await.unwrap(), 503);
-    let _short: Vec<_> = (0..9).map(|_| post(50 << 10)).collect();
-    tokio::task::yield_now().await;
-    let taken = SHORT_OBJECTS as usize - routes.short_objects.available_permits();
-    assert!((450..=SHORT_OBJECTS as usize).contains(&taken), "{taken} KiB of nine");
-    assert_eq!(post(63 << 10).await.unwrap(), 503);
+    let text = review(&stream(&json!({"fleet": {"name": "edge"}})), None).to_string();
+    assert_eq!(ask(&routes, Method::POST, "/validate", text).await.0, 200);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_is_told_to_come_again_and_counted_as_such() {
+    let routes = routes();
+    let later = Instant::now() + Duration::from_secs(3_600);
+    let _taken = routes.rooms.values(2_048, later).await.unwrap();
+    let mut all = Vec::new();
+    while let Ok(room) = routes.rooms.values(2_048, Instant::now()).await {
+        all.push(room);
+    }
+    let text = review(&stream(&json!({"fleet": {"name": "edge"}})), None).to_string();
+    let (status, told) = ask(&routes, Method::POST, "/validate", text).await;
+    assert_eq!((status, told.as_str().unwrap()), (503, "too much is looked at already; try again soon\n"));
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sluice_crds::{DataStream, ProxyFleet};
+use tokio::sync::watch;
 
 use super::*;
 use crate::Reason;
@@ -187,7 +188,13 @@ fn edited(spec: Value) -> Verdict {
     world.stream("data", "own", &on(&json!({})));
     let before = world.store.fleets[&("data".to_owned(), "edge".to_owned())].as_ref().clone();
     let after: ProxyFleet = read(worlds::fleet("data", "edge", spec));
-    fleet(&world.index, &after, Some(&before))
+    judged(world, &after, Some(&before))
+}
+
+fn judged(world: World, after: &ProxyFleet, before: Option<&ProxyFleet>) -> Verdict {
+    let (_, index) = watch::channel(world.index);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(fleet(&index, after, before))
 }
 
 #[test]
@@ -229,5 +236,5 @@ fn an_edit_of_a_fleet_that_changes_nothing_for_streams_is_let_through_without_a_
 #[test]
 fn a_new_fleet_is_told_nothing() {
     let fleet_: ProxyFleet = read(worlds::fleet("data", "new", json!({})));
-    assert_eq!(fleet(&world().index, &fleet_, None), Verdict::default());
+    assert_eq!(judged(world(), &fleet_, None), Verdict::default());
 }

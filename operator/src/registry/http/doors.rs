@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::HeaderMap;
@@ -33,8 +34,10 @@ const WAITING: Limits = Limits { connections: 256, per_address: 16 };
 struct Door {
     /// Of which configuration.
     md5: String,
-    /// Of each group.
-    groups: BTreeMap<String, Vec<Guard>>,
+    /// What each stream asks for, by group.
+    guards: Vec<Guard>,
+    /// Where in it each group is.
+    groups: BTreeMap<String, Range<usize>>,
     accounts: Option<Accounts>,
 }
 
@@ -43,27 +46,23 @@ impl Door {
     fn read(configuration: &Configuration) -> Self {
         let asked = Asked::by(configuration);
         let accounts = asked.keys().and_then(|keys| Accounts::from_keys(keys).ok());
-        let mut groups: BTreeMap<String, Vec<Guard>> = BTreeMap::new();
+        let mut by_group: BTreeMap<String, Vec<Guard>> = BTreeMap::new();
         for AskedBy { namespace, name, group_id, auth, .. } in asked.streams {
-            groups.entry(group_id).or_default().push(Guard::new(&auth, &namespace, &name));
+            by_group.entry(group_id).or_default().push(Guard::new(&auth, &namespace, &name));
         }
-        Self { md5: configuration.md5.clone(), groups, accounts }
+        let (mut guards, mut groups) = (Vec::new(), BTreeMap::new());
+        for (group, of_it) in by_group {
+            let begin = guards.len();
+            guards.extend(of_it);
+            groups.insert(group, begin..guards.len());
+        }
+        Self { md5: configuration.md5.clone(), guards, groups, accounts }
     }
 
     /// What each stream of the group asks for, or of the fleet where there is no group.
-    fn guards(&self, group: Option<&str>) -> Vec<&Guard> {
-        match group {
-            Some(group) => self.groups.get(group).into_iter().flatten().collect(),
-            None => self.groups.values().flatten().collect(),
-        }
-    }
-
-    /// How many these are.
-    fn count(&self, group: Option<&str>) -> usize {
-        match group {
-            Some(group) => self.groups.get(group).map_or(0, Vec::len),
-            None => self.groups.values().map(Vec::len).sum(),
-        }
+    fn guards(&self, group: Option<&str>) -> &[Guard] {
+        let Some(group) = group else { return &self.guards };
+        self.groups.get(group).and_then(|of_it| self.guards.get(of_it.clone())).unwrap_or_default()
     }
 
     /// Whether what is shown is asked for by a stream of the group, or of the fleet where there is no group.
@@ -117,14 +116,19 @@ impl Doors {
         headers: &HeaderMap,
         ip: IpAddr,
     ) -> Result<(), Refusal> {
-        let door = self.door(fleet)?;
-        let _turn = self.turn(door.count(group), ip).await?;
-        Ok(door.check(group, &Credential::of(headers), clock::seconds()).await?)
+        let shown = Credential::of(headers);
+        let digests = match shown {
+            Credential::None | Credential::Unreadable => 0,
+            _ => self.door(fleet)?.guards(group).len(),
+        };
+        let _turn = self.turn(digests, ip).await?;
+        // It may have changed while others were looked at.
+        Ok(self.door(fleet)?.check(group, &shown, clock::seconds()).await?)
     }
 
-    /// Waits until so many streams may be looked at; few always may.
-    async fn turn(&self, streams: usize, ip: IpAddr) -> Result<Option<(SemaphorePermit<'_>, Seat)>, Refusal> {
-        if streams <= AT_ONCE {
+    /// Waits until so many digests may be made; few always may.
+    async fn turn(&self, digests: usize, ip: IpAddr) -> Result<Option<(SemaphorePermit<'_>, Seat)>, Refusal> {
+        if digests <= AT_ONCE {
             return Ok(None);
         }
         let seat = self.waiting.take(ip).ok_or(Refusal::Busy)?;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use kube::api::DynamicObject;
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
-use sluice_operator::admission::inject::{Injected, Injection, Injector, Pod};
+use sluice_operator::admission::inject::{Injection, Injector, Looked, Named, Pod};
 use sluice_operator::admission::{Index, Routes, Touched, serve};
 use sluice_operator::telemetry::Metrics;
 use sluice_operator::watch::cluster::{Change, Source, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::tls;
@@ -47,8 +48,12 @@ pub(crate) fn run(args: &Args) {
 struct NoPods;
 
 impl Injector for NoPods {
-    fn inject<'a>(&'a self, _: Pod<'a>) -> Injected<'a> {
-        Box::pin(std::future::ready(Ok(Injection::default())))
+    fn look<'a>(&'a self, _: &'a str, _: &'a Value, _: Instant) -> Looked<'a> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    fn inject(&self, _: Pod<'_>, _: &Named) -> Result<Injection, String> {
+        Ok(Injection::default())
     }
 }
 
