@@ -80,7 +80,7 @@ pub(super) struct Request<'a> {
     #[serde(default)]
     pub(super) dry_run: bool,
     #[serde(borrow)]
-    object: Option<&'a RawValue>,
+    pub(super) object: Option<&'a RawValue>,
     #[serde(borrow)]
     old_object: Option<&'a RawValue>,
 }
@@ -120,20 +120,6 @@ impl Request<'_> {
         Ok((typed(self.object)?, typed(self.old_object)?))
     }
 
-    /// The labels and annotations of the object as it is to be, each a text, and nothing else of it.
-    pub(super) fn head(&self) -> Option<Result<Value, Unreadable>> {
-        let head = |object| {
-            let Head { metadata: HeadMetadata { labels, annotations } } = parse(object)?;
-            Ok(json!({"metadata": {"labels": labels, "annotations": annotations}}))
-        };
-        self.object.map(head)
-    }
-
-    /// The object as it is to be, whatever it is.
-    pub(super) fn value(&self) -> Option<Result<Value, Unreadable>> {
-        self.object.map(parse)
-    }
-
     /// Lets it be as it is.
     pub(super) fn allowed(&self) -> AdmissionResponse {
         // The one answer that can be made without a request of kube's, which holds its objects as values.
@@ -145,7 +131,14 @@ impl Request<'_> {
     }
 }
 
-fn parse<T: DeserializeOwned>(object: &RawValue) -> Result<T, Unreadable> {
+/// The labels and annotations of an object, each a text, and nothing else of it.
+pub(super) fn head(object: &RawValue) -> Result<Value, Unreadable> {
+    let Head { metadata: HeadMetadata { labels, annotations } } = parse(object)?;
+    Ok(json!({"metadata": {"labels": labels, "annotations": annotations}}))
+}
+
+/// An object as what it is, if it may be looked at.
+pub(super) fn parse<T: DeserializeOwned>(object: &RawValue) -> Result<T, Unreadable> {
     fits(object)?;
     Ok(serde_json::from_str(object.get())?)
 }

@@ -15,7 +15,7 @@ use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::Index;
-use super::inject::{Injection, Injector, Pod};
+use super::inject::{Injector, Pod};
 use super::review::{self, Malformed, Unreadable};
 use super::room::{NoRoom, Rooms};
 use super::secrets::{self, Secrets};
@@ -173,39 +173,29 @@ impl Routes {
         }
     }
 
+    /// What a pod names is looked for before all of it takes room.
     async fn mutate(&self, asked: &review::Request<'_>, by: Instant) -> Result<AdmissionResponse, Wrong> {
-        if asked.kind.kind != "Pod" || !asked.is_written() {
-            return Ok(asked.allowed());
-        }
-        Ok(review::injected(asked, self.injected(asked, by).await?))
-    }
-
-    /// What is done to the pod, or why it can't be made. What it names is looked for before it takes room.
-    async fn injected(
-        &self,
-        asked: &review::Request<'_>,
-        by: Instant,
-    ) -> Result<Result<Injection, String>, Wrong> {
-        let unread = |error: Unreadable| Ok(Err(format!("the pod can't be read: {error}")));
-        let head = match asked.head() {
-            None => return Ok(Ok(Injection::default())),
-            Some(Ok(head)) => head,
-            Some(Err(error)) => return unread(error),
+        let is_pod = asked.kind.kind == "Pod" && asked.is_written();
+        let Some(object) = asked.object.filter(|_| is_pod) else { return Ok(asked.allowed()) };
+        let refused = |message| Ok(review::injected(asked, Err(message)));
+        let unread = |error: Unreadable| refused(format!("the pod can't be read: {error}"));
+        let head = match review::head(object) {
+            Ok(head) => head,
+            Err(error) => return unread(error),
         };
         let namespace = asked.namespace.as_deref().unwrap_or_default();
         let named = match self.injector.look(namespace, &head, by).await {
             Ok(Some(named)) => named,
-            Ok(None) => return Ok(Ok(Injection::default())),
-            Err(message) => return Ok(Err(message)),
+            Ok(None) => return Ok(asked.allowed()),
+            Err(message) => return refused(message),
         };
         let _room = self.rooms.values(asked.values(), by).await?;
-        match asked.value() {
-            None => Ok(Ok(Injection::default())),
-            Some(Ok(pod)) => {
-                Ok(self.injector.inject(Pod { namespace, pod: &pod, dry_run: asked.dry_run }, &named))
-            }
-            Some(Err(error)) => unread(error),
-        }
+        let pod = match review::parse(object) {
+            Ok(pod) => pod,
+            Err(error) => return unread(error),
+        };
+        let pod = Pod { namespace, pod: &pod, dry_run: asked.dry_run };
+        Ok(review::injected(asked, self.injector.inject(pod, &named)))
     }
 }
 
