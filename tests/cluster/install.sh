@@ -24,15 +24,12 @@ fill() {
   export CGO_ENABLED=0
 
   say "building Kubernetes $kubernetes (10 minutes the first time)"
-  go build -C "$here" -trimpath -buildvcs=false -o "$work/cluster" -ldflags "-s -w $(
+  go build -C "$here" -trimpath -buildvcs=false -o "$work/" -ldflags "-s -w $(
     define k8s.io/component-base/version.gitVersion "v$kubernetes"
     define k8s.io/component-base/version.gitMajor 1
     define k8s.io/component-base/version.gitMinor "$minor"
     define k8s.io/client-go/pkg/version.gitVersion "v$kubernetes"
-  )" . >&2
-  # shellcheck disable=SC2016 # the wrapper expands them, when it runs
-  printf '#!/bin/sh\nexec "${0%%/*}/cluster" kubectl "$@"\n' >"$work/kubectl"
-  chmod +x "$work/kubectl"
+  )" . ./kubectl >&2
 
   say "building helm"
   # Without a cluster, helm holds charts against the version it was built for.
@@ -47,4 +44,4 @@ fill() {
   cc -static -Os -s -o "$work/pause" "$here/pause.c"
 }
 
-cached cluster "$here"/{main.go,go.mod,go.sum,helm/go.mod,helm/go.sum,pause.c,install.sh}
+cached cluster "$here"/{main.go,kubectl/main.go,go.mod,go.sum,helm/go.mod,helm/go.sum,pause.c,install.sh}

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
-	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -36,12 +35,11 @@ var components = map[string]func() *cobra.Command{
 	"scheduler":   func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubelet":     func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"kubeproxy":   kubeproxy.NewProxyCommand,
-	"kubectl":     kubectl.NewDefaultKubectlCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: cluster etcd|apiserver|controllers|scheduler|kubelet|kubeproxy|kubectl|coredns [flags]")
+		fmt.Fprintln(os.Stderr, "usage: cluster etcd|apiserver|controllers|scheduler|kubelet|kubeproxy|coredns [flags]")
 		os.Exit(2)
 	}
 	name := os.Args[1]

@@ -10,6 +10,7 @@ mod home;
 mod inside;
 mod kafka;
 mod namespace;
+pub mod operators;
 pub mod pods;
 pub mod product;
 mod queue;

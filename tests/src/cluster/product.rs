@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::operators::until_settled;
 use super::{Cluster, KAFKA_SERVICE, Namespace, eventually};
 use crate::http::{Answer, report, try_exchange};
 use crate::{paths, wait};
@@ -41,10 +42,11 @@ pub const UNCHECKED: &str = "sluice.dev/test-unchecked";
 static INSTALLED: Mutex<bool> = Mutex::new(false);
 
 impl Cluster {
-    /// Installs the product if no test did so before.
+    /// Installs the product if no test did so before, and waits until its operators have settled, whatever the test
+    /// before did to them.
     ///
     /// # Panics
-    /// When it does not install.
+    /// When it does not install, or they do not settle.
     pub fn install(&self) {
         // A test that failed while installing leaves it to the next to say why.
         let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -54,8 +56,11 @@ impl Cluster {
                 self.helm_install(&[]);
                 *there = true;
             });
-            *installed = true;
         }
+        // What a test has left that does not settle is installed anew by the next one.
+        *installed = false;
+        until_settled(self);
+        *installed = true;
     }
 
     /// The namespace of one of [`SPACES`], which the test that takes it has to itself.

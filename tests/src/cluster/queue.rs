@@ -1,6 +1,8 @@
 //! In which order tests get the cluster: so many beside each other, and those that need it alone once no other waits.
-//! So nobody stands still until the cluster is free, but once.
+//! So nobody stands still until the cluster is free, but once. Those that are alone come in the order of their names, so
+//! that what one leaves behind meets the same one in every run.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -8,7 +10,7 @@ use std::time::Instant;
 /// So many tests beside each other: each mostly waits, and on two cores more of them only wait for each other.
 const BESIDE: usize = 5;
 
-static QUEUE: Queue = Queue { turns: Mutex::new(Turns::NONE), changed: Condvar::new() };
+static QUEUE: Queue = Queue { turns: Mutex::new(Turns::new()), changed: Condvar::new() };
 
 struct Queue {
     turns: Mutex<Turns>,
@@ -21,18 +23,30 @@ struct Turns {
     beside: usize,
     alone: bool,
     waiting: usize,
+    /// Tests that wait to be alone.
+    next: BTreeSet<String>,
 }
 
 impl Turns {
-    const NONE: Self = Self { beside: 0, alone: false, waiting: 0 };
+    const fn new() -> Self {
+        Self { beside: 0, alone: false, waiting: 0, next: BTreeSet::new() }
+    }
 
     fn has_place_beside(&self) -> bool {
         !self.alone && self.beside < BESIDE
     }
 
-    fn is_free(&self) -> bool {
-        !self.alone && self.beside == 0 && self.waiting == 0
+    fn is_free_for(&self, test: &str) -> bool {
+        !self.alone
+            && self.beside == 0
+            && self.waiting == 0
+            && self.next.first().is_some_and(|next| next == test)
     }
+}
+
+/// The test of this thread.
+fn test() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
 }
 
 impl Queue {
@@ -43,7 +57,7 @@ impl Queue {
     fn until(
         &'static self,
         turns: MutexGuard<'static, Turns>,
-        may: fn(&Turns) -> bool,
+        may: impl Fn(&Turns) -> bool,
     ) -> MutexGuard<'static, Turns> {
         self.changed.wait_while(turns, |turns| !may(turns)).unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,9 +81,13 @@ impl Turn {
         Self::Beside
     }
 
-    /// Waits until no other test has the cluster and none waits for a place beside others.
+    /// Waits until no other test has the cluster, none waits for a place beside others, and none that waits to be alone
+    /// comes first.
     pub(super) fn alone() -> Self {
-        let mut turns = QUEUE.until(QUEUE.lock(), Turns::is_free);
+        let (test, mut turns) = (test(), QUEUE.lock());
+        turns.next.insert(test.clone());
+        turns = QUEUE.until(turns, |turns| turns.is_free_for(&test));
+        turns.next.remove(&test);
         turns.alone = true;
         Self::Alone(Instant::now())
     }
@@ -83,8 +101,7 @@ impl Drop for Turn {
             Self::Beside => turns.beside -= 1,
             Self::Alone(began) => {
                 turns.alone = false;
-                let test = std::thread::current().name().unwrap_or("a test").to_owned();
-                let line = format!("cluster: {test} had it alone for {:.0?}\n", began.elapsed());
+                let line = format!("cluster: {} had it alone for {:.0?}\n", test(), began.elapsed());
                 // Where nothing can be shown, nothing is.
                 let _ = std::io::stderr().write_all(line.as_bytes());
             }

@@ -18,8 +18,8 @@ use crate::wait;
 
 /// How long the API server may be away.
 const RESTART: Duration = Duration::from_secs(90);
-/// Between two questions to an API server.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Between two questions to an API server: at first, and when it takes long.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
 /// A turn on the cluster, for the test thread that took it: its network is the cluster's from now on.
 /// A test takes one turn and keeps it; the second of one thread may wait for ever.
@@ -183,17 +183,17 @@ impl Cluster {
     }
 }
 
-/// Asks until there is an answer.
+/// Asks until there is an answer: less and less often, since each question takes CPU from what is waited for.
 ///
 /// # Panics
 /// When there is none within `within`, with what was said last.
 pub fn eventually<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {
-    let end = Instant::now() + within;
+    let began = Instant::now();
     loop {
         match ask() {
             Ok(answer) => return answer,
-            Err(state) if Instant::now() >= end => panic!("{what}: not within {within:?}; last: {state}"),
-            Err(_) => std::thread::sleep(PAUSE),
+            Err(state) if began.elapsed() >= within => panic!("{what}: not within {within:?}; last: {state}"),
+            Err(_) => std::thread::sleep((began.elapsed() / 10).clamp(PAUSES[0], PAUSES[1])),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sluice_tests::cluster::operators::{Operator, operators};
 use sluice_tests::cluster::pods::Pod;
 use sluice_tests::cluster::{Cluster, Namespace, eventually, image};
 use sluice_wire::discovery::IpList;
@@ -11,7 +12,7 @@ use sluice_wire::heartbeat::{Beat, Heartbeat, PATH, ServiceStatus};
 use sluice_wire::status::NodeState;
 
 use super::manifests::{fleet, stream};
-use super::operator::{manager, operators};
+use super::operator::manager;
 use super::pace::soon_ready;
 
 const SOON: Duration = Duration::from_secs(90);
@@ -46,13 +47,14 @@ fn heartbeat(space: &str, fleet: &str, ip: &str, uid: &str, load: u8) -> String 
 
 /// Sends a heartbeat to every operator, and gives each answer's status and body.
 fn send(cluster: &Cluster, token: Option<&str>, body: &str) -> Vec<(String, String)> {
-    let send = |(_, ip): (String, String)| {
+    let send = |operator: Operator| {
         let mut curl = cluster.command("curl");
         curl.args(["-sS", "-k", "-m", "10", "-w", "\n%{http_code}", "-H", "Content-Type: application/json"]);
         if let Some(token) = token {
             curl.args(["-H", &format!("Authorization: Bearer {token}")]);
         }
-        let output = curl.args(["-d", body, &format!("https://{ip}:8443{PATH}")]).output().unwrap();
+        let output =
+            curl.args(["-d", body, &format!("https://{}:8443{PATH}", operator.ip)]).output().unwrap();
         assert!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
         let (body, status) = text.rsplit_once('\n').unwrap();

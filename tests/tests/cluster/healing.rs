@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use sluice_tests::cluster::operators::{PODS, lease};
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Entry, Mark, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
-use super::operator::{PODS, another_leader, leader, lease, until_quiet, writes};
+use super::operator::{another_leader, leader, until_quiet, writes};
 
 /// What the holder that there is now did not write itself since it acquired the lease; it must have written.
 fn only_the_holder_wrote(cluster: &Cluster, mark: Mark) {

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sluice_tests::cluster::operators::PODS;
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, eventually};
 use sluice_tests::http::{self, Answer, Connection};
 use sluice_tests::soul::Soul;
 
-use super::operator::{PODS, leader};
+use super::operator::leader;
 use super::secrets::shown::Shown;
 
 /// Soul may pause for 30 s after an update of one group.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
+use sluice_tests::cluster::operators::{Operator, operators};
+use sluice_tests::cluster::product::PATIENCE;
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::http;
 
 use super::manifests::{fleet, stream};
-use super::operator::{PODS, leader};
+use super::operator::leader;
 
 /// A Service of the name that fleet `taken` needs.
 const SOMEBODY_ELSES: &str = "
@@ -33,15 +34,12 @@ spec:
 pub(crate) type Metrics = BTreeMap<String, f64>;
 
 /// What each operator shows, by the name of its pod.
-fn operators(cluster: &Cluster) -> Result<BTreeMap<String, Metrics>, String> {
-    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP}{"\n"}{end}"#;
-    let pods = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, rows])?;
-    pods.lines().map(|row| scrape(row).ok_or_else(|| format!("{row} does not answer"))).collect()
-}
-
-fn scrape(row: &str) -> Option<(String, Metrics)> {
-    let (pod, ip) = row.split_once(' ')?;
-    Some((pod.to_owned(), values(ip)?))
+fn of_each(cluster: &Cluster) -> Result<BTreeMap<String, Metrics>, String> {
+    let of = |operator: Operator| match values(&operator.ip) {
+        Some(metrics) => Ok((operator.name, metrics)),
+        None => Err(format!("{operator:?} does not answer")),
+    };
+    operators(cluster).into_iter().map(of).collect()
 }
 
 /// What the pod with this address shows.
@@ -58,7 +56,7 @@ pub(crate) fn values(ip: &str) -> Option<Metrics> {
 /// What the operator that leads shows.
 fn of_leader(cluster: &Cluster) -> Result<Metrics, String> {
     let leader = leader(cluster);
-    operators(cluster)?.remove(&leader).ok_or_else(|| format!("{leader} is gone"))
+    of_each(cluster)?.remove(&leader).ok_or_else(|| format!("{leader} is gone"))
 }
 
 /// Waits until one of the leader's metrics is more than `than`.
@@ -110,7 +108,7 @@ fn exactly_one_operator_leads_and_it_is_the_leases_holder() {
     cluster.install();
     eventually("one leader by its own account", PATIENCE, || {
         let holder = leader(&cluster);
-        let operators = operators(&cluster)?;
+        let operators = of_each(&cluster)?;
         let leading = |metrics: &&Metrics| metrics.get("sluice_operator_leader") == Some(&1.0);
         let leaders: Vec<_> = operators.iter().filter(|(_, metrics)| leading(metrics)).collect();
         match (&leaders[..], operators.len()) {

@@ -1,23 +1,13 @@
-//! What the operator does, seen from outside: its lease and the audit log.
+//! What the operator does, seen from outside: who leads, and the audit log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sluice_tests::cluster::operators::lease;
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Entry, eventually};
 
-/// Selects the operator's pods.
-pub(crate) const PODS: &str = "app.kubernetes.io/name=sluice-operator";
-
 const USER: &str = "system:serviceaccount:sluice-system:sluice-operator";
-
-/// A pod, and since when it leads.
-pub(crate) fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
-    let place = "-o=jsonpath={.spec.holderIdentity} {.spec.acquireTime}";
-    let text = cluster.try_kubectl(&["-n", SYSTEM, "get", "lease/sluice-operator", place]).ok()?;
-    let (holder, acquired) = text.split_once(' ')?;
-    (!holder.is_empty()).then(|| (holder.to_owned(), acquired.parse().expect("a time")))
-}
 
 pub(crate) fn leader(cluster: &Cluster) -> String {
     eventually("a leader", PATIENCE, || lease(cluster).ok_or_else(|| "none".to_owned())).0
@@ -36,23 +26,6 @@ pub(crate) fn another_leader(cluster: &Cluster, former: &str) -> String {
 pub(crate) fn manager(cluster: &Cluster) -> String {
     let place = "-o=jsonpath={.spec.clusterIP}";
     format!("{}:8083", cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", place]))
-}
-
-/// Name and address of each operator that is not going.
-pub(crate) fn operators(cluster: &Cluster) -> Vec<(String, String)> {
-    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.metadata.deletionTimestamp}{"\n"}{end}"#;
-    let rows = cluster.kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, rows]);
-    let fields = rows.lines().map(|row| row.split(' ').map(str::to_owned).collect::<Vec<_>>());
-    let running = fields.filter(|fields| fields.len() == 3 && !fields[1].is_empty() && fields[2].is_empty());
-    running.map(|fields| (fields[0].clone(), fields[1].clone())).collect()
-}
-
-/// Waits until no operator is going any more: one that ends answers for a while.
-pub(crate) fn until_settled(cluster: &Cluster) {
-    eventually("operators of which none is going", PATIENCE, || {
-        let all = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, "-o", "name"])?;
-        if all.lines().count() == 2 && operators(cluster).len() == 2 { Ok(()) } else { Err(all) }
-    });
 }
 
 /// Writes of the operator to anything but its lease and Events.

@@ -3,10 +3,9 @@
 use std::process::Stdio;
 
 use serde_json::json;
-use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
+use sluice_tests::cluster::operators::operators;
+use sluice_tests::cluster::product::PATIENCE;
 use sluice_tests::cluster::{Cluster, eventually};
-
-use super::operator::{PODS, operators};
 
 /// Reviews that are sent at once, each again as often.
 const AT_ONCE: usize = 24;
@@ -30,11 +29,9 @@ fn review(kind: &str, length: usize) -> String {
     review.to_string().replace("\"parts\"", &format!("[{parts}]"))
 }
 
-/// How often each operator has started.
-fn starts(cluster: &Cluster) -> String {
-    let place =
-        "-o=jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[0].restartCount} {end}";
-    cluster.kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, place])
+/// How often each operator has started again.
+fn restarts(cluster: &Cluster) -> Vec<(String, String)> {
+    operators(cluster).into_iter().map(|operator| (operator.name, operator.restarts)).collect()
 }
 
 /// Sends a review many times at once, and gives the codes of the answers.
@@ -59,20 +56,24 @@ fn flood(cluster: &Cluster, url: &str, review: &str) -> Vec<String> {
 fn reviews_that_would_fill_the_memory_end_no_operator() {
     let cluster = Cluster::alone();
     cluster.install();
-    let before = starts(&cluster);
+    let before = restarts(&cluster);
     for (path, kind) in [("mutate", "Pod"), ("validate", "ProxyFleet")] {
         for length in [40 << 10, 60 << 10, 500 << 10, 6_900 << 10] {
             let review = review(kind, length);
-            for (name, ip) in operators(&cluster) {
-                let codes = flood(&cluster, &format!("https://{ip}:9443/{path}"), &review);
+            for operator in operators(&cluster) {
+                let codes = flood(&cluster, &format!("https://{}:9443/{path}", operator.ip), &review);
                 // Others find no room, or are cut off while they send.
                 let answered = codes.iter().filter(|code| *code == "200").count();
-                println!("{name} /{path} of {length} bytes: {answered} of {} answered", codes.len());
+                println!(
+                    "{} /{path} of {length} bytes: {answered} of {} answered",
+                    operator.name,
+                    codes.len()
+                );
                 assert!(answered > 0, "none was answered: {codes:?}");
             }
         }
     }
-    assert_eq!(starts(&cluster), before, "an operator had to start again");
+    assert_eq!(restarts(&cluster), before, "an operator had to start again");
     eventually("a review that is answered as before", PATIENCE, || {
         let refused = cluster.try_kubectl(&[
             "run",

@@ -3,10 +3,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use sluice_tests::cluster::operators::PODS;
 use sluice_tests::cluster::product::{KUBELET, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
-
-use super::operator::PODS;
 
 /// An annotation that no pod has yet.
 fn mark() -> String {

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use sluice_tests::cluster::operators::{PODS, operators};
 use sluice_tests::cluster::pods::{Pod, node_status};
 use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_wire::status::NodeStatus;
 
 use super::manifests::{fleet, stream};
-use super::operator::{PODS, operators};
 use super::pace::{hurry, soon_ready};
 
 const SOON: Duration = Duration::from_secs(90);
@@ -242,11 +242,12 @@ fn while_operators_die_no_proxy_goes_back_and_every_change_arrives() {
                 // Any order will do, as long as it wanders.
                 random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345) % (1 << 31);
                 let there = operators(&cluster);
-                if let Some((pod, _)) = there.get(random / 7 % there.len().max(1)) {
+                if let Some(operator) = there.get(random / 7 % there.len().max(1)) {
                     let how: &[&str] =
                         if random / 64 % 2 == 0 { &["--grace-period=0", "--force"] } else { &[] };
-                    cluster
-                        .kubectl(&[&["-n", SYSTEM, "delete", "pod", pod, "--wait=false"][..], how].concat());
+                    cluster.kubectl(
+                        &[&["-n", SYSTEM, "delete", "pod", &operator.name, "--wait=false"][..], how].concat(),
+                    );
                     killed += 1;
                 }
                 next_kill =

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use sluice_tests::cluster::operators::{operators, until_settled};
 use sluice_tests::cluster::pods::Pod;
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
 use super::metrics::values;
-use super::operator::{meanwhile, operators, until_settled};
+use super::operator::meanwhile;
 use super::pace::{hurry, soon_ready};
 use super::webhooks::{known_fleet, refused_meanwhile};
 
@@ -95,7 +96,8 @@ fn all_are_trusted(cluster: &Cluster, trusted: &str) -> Result<(), String> {
     file.write_all(trusted.as_bytes()).expect("room for it");
     let name = format!("sluice-operator.{SYSTEM}.svc");
     let all = operators(cluster);
-    for ((pod, ip), port) in all.iter().flat_map(|operator| PORTS.map(|port| (operator, port))) {
+    for (operator, port) in all.iter().flat_map(|operator| PORTS.map(|port| (operator, port))) {
+        let (pod, ip) = (&operator.name, &operator.ip);
         let mut curl = cluster.command("curl");
         curl.args(["-sS", "-m", "10", "--connect-to", &format!("{name}:{port}:{ip}:{port}")]);
         let output = curl.arg("--cacert").arg(file.path()).arg(format!("https://{name}:{port}/")).output();

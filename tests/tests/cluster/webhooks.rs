@@ -5,11 +5,12 @@ mod certificates;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use sluice_tests::cluster::operators::{PODS, operators};
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
-use super::operator::{PODS, Reinstall, meanwhile, operators};
+use super::operator::{Reinstall, meanwhile};
 use super::sidecar::pods::{application, until_missed};
 
 const DENIED: &str = "admission webhook \"validation.sluice.dev\" denied the request: ";
@@ -255,7 +256,7 @@ fn a_pod_that_asks_for_a_proxy_which_there_is_not_is_refused_and_no_other_is() {
 fn what_is_no_review_is_told_so_and_who_is_slow_or_long_is_cut_off() {
     let cluster = Cluster::shared();
     cluster.install();
-    let (_, ip) = operators(&cluster).pop().unwrap();
+    let ip = operators(&cluster).pop().unwrap().ip;
     let ask = |arguments: &[&str]| -> String {
         let mut curl = cluster.command("curl");
         curl.args(["-sSk", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}"]).args(arguments);

@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sluice_tests::cluster::operators::{Operator, operators, until_settled};
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::tls::{Authority, Client, Pair};
 
 use super::super::manifests::secret;
-use super::super::operator::{Reinstall, operators, until_settled};
+use super::super::operator::Reinstall;
 use super::super::pace::hurry_operators;
 use super::super::sidecar::pods::application;
 use super::{apply, beside, known_fleet, refused_meanwhile, try_refused};
@@ -135,7 +136,7 @@ fn until_shown(cluster: &Cluster, authority: &Authority, pair: &Pair) {
     let (client, name) = (Client::new(&[authority], None), format!("sluice-operator.{SYSTEM}.svc"));
     eventually("the renewed certificate on every operator", KUBELET, || {
         hurry_operators(cluster);
-        for (pod, ip) in operators(cluster) {
+        for Operator { name: pod, ip, .. } in operators(cluster) {
             let shown = client.connect_to(&name, &format!("{ip}:9443"));
             let shown = shown.map_err(|error| format!("{pod}: {error}"))?.certificate();
             if shown != pair.bytes() {
