@@ -18,6 +18,8 @@ use crate::wait;
 
 /// How long the API server may be away.
 const RESTART: Duration = Duration::from_secs(90);
+/// A wait that is longer is shown.
+const TOLD: Duration = Duration::from_secs(2);
 /// Between two questions to an API server: at first, and when it takes long.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
@@ -191,7 +193,12 @@ pub fn eventually<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Resu
     let began = Instant::now();
     loop {
         match ask() {
-            Ok(answer) => return answer,
+            Ok(answer) => {
+                if began.elapsed() > TOLD {
+                    println!("{what}: after {:.1?}", began.elapsed());
+                }
+                return answer;
+            }
             Err(state) if began.elapsed() >= within => panic!("{what}: not within {within:?}; last: {state}"),
             Err(_) => std::thread::sleep((began.elapsed() / 10).clamp(PAUSES[0], PAUSES[1])),
         }

@@ -52,7 +52,7 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     let cluster = Cluster::alone();
     cluster.install();
     let space = cluster.namespace("scale");
-    let topic = sluice_tests::kafka::unique_name("scale");
+    let topic = format!("{}.all", space.name());
     sluice_tests::kafka::create(sluice_tests::cluster::KAFKA, &topic, 1, &[]);
     let fleets: String = (0..FLEETS).map(|number| fleet(&format!("f{number}"), 1)).collect();
     let mark = cluster.audit_mark();
