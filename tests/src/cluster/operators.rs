@@ -1,16 +1,12 @@
 //! The operators of the product on the cluster: which there are, and which one leads.
 
-use std::time::Duration;
-
-use super::product::SYSTEM;
+use super::product::{PATIENCE, SYSTEM};
 use super::{Cluster, eventually};
 
 /// Selects their pods.
 pub const PODS: &str = "app.kubernetes.io/name=sluice-operator";
 /// How many the chart installs.
 const REPLICAS: usize = 2;
-/// How long they may take until none of them comes, goes or is about to lead.
-const SETTLED: Duration = Duration::from_secs(90);
 
 /// One line a pod: its name, its address, how often it started again, whether it is ready, and since when it is going.
 const ROWS: &str = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready} {.metadata.deletionTimestamp}{"\n"}{end}"#;
@@ -27,9 +23,10 @@ pub struct Operator {
     ready: bool,
 }
 
-/// What `kubectl` prints of all of them, and those that have an address and are not going.
+/// What `kubectl` prints of all of them but what the node has evicted, and those that have an address and are not going.
 fn rows(cluster: &Cluster) -> Result<(String, Vec<Operator>), String> {
-    let rows = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, ROWS])?;
+    let there = "--field-selector=status.phase!=Failed";
+    let rows = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, there, ROWS])?;
     let running = rows.lines().filter_map(|row| match row.split(' ').collect::<Vec<_>>()[..] {
         [name, ip, restarts, ready, ""] if !ip.is_empty() => Some(Operator {
             name: name.to_owned(),
@@ -70,7 +67,7 @@ pub fn lease(cluster: &Cluster) -> Option<(String, jiff::Timestamp)> {
 /// # Panics
 /// When it takes too long.
 pub fn until_settled(cluster: &Cluster) {
-    eventually("operators of which none comes or goes", SETTLED, || {
+    eventually("operators of which none comes or goes", PATIENCE, || {
         let (all, running) = rows(cluster)?;
         let leader = lease(cluster).map(|lease| lease.0);
         let leads = running.iter().any(|operator| leader.as_ref() == Some(&operator.name));

@@ -87,7 +87,7 @@ impl Cluster {
         ));
     }
 
-    /// Installs or upgrades the release with further arguments, and waits until it is there.
+    /// Installs or upgrades the release with further arguments, and waits until its operators have settled.
     ///
     /// # Panics
     /// When it does not install.
@@ -117,6 +117,8 @@ impl Cluster {
             "3m",
         ];
         self.helm(&[&arguments[..], &values[..], more].concat());
+        // Helm does not wait for those before to be gone.
+        until_settled(self);
     }
 }
 

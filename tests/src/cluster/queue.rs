@@ -17,13 +17,13 @@ struct Queue {
     changed: Condvar,
 }
 
-/// Who has the cluster, and who waits for it beside others.
+/// Who has the cluster, and who waits for it.
 #[derive(Debug)]
 struct Turns {
     beside: usize,
     alone: bool,
     waiting: usize,
-    /// Tests that wait to be alone.
+    /// Tests that wait to be alone, the next one first.
     next: BTreeSet<String>,
 }
 
@@ -85,7 +85,7 @@ impl Turn {
     /// comes first.
     pub(super) fn alone() -> Self {
         let (test, mut turns) = (test(), QUEUE.lock());
-        turns.next.insert(test.clone());
+        assert!(turns.next.insert(test.clone()), "two tests of one name wait to be alone");
         turns = QUEUE.until(turns, |turns| turns.is_free_for(&test));
         turns.next.remove(&test);
         turns.alone = true;

@@ -90,6 +90,7 @@ fn reporting(service: &str, group_id: &str, work: impl FnOnce()) -> usize {
 fn an_upgrade_and_a_rollback_refuse_no_report_of_a_stream_in_use() {
     let cluster = Cluster::alone();
     cluster.install();
+    let _restore = Reinstall(&cluster);
     uninstall(&cluster);
     let folder = tempfile::tempdir().unwrap();
     install_from(&cluster, &chart::old(folder.path()));
@@ -144,6 +145,7 @@ fn an_operator_that_watches_some_namespaces_sees_nothing_of_the_others() {
 fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
     let cluster = Cluster::alone();
     cluster.install();
+    let _restore = Reinstall(&cluster);
     let (space, gone) = (cluster.namespace("kept"), cluster.namespace("gone"));
     let own = fleet("edge", 1)
         + &stream("b", "edge").replace("spec:\n", &format!("spec:\n  groupId: {}.b\n", space.name()));

@@ -4,31 +4,21 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sluice_tests::cluster::operators::PODS;
+use sluice_tests::cluster::operators::operators;
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, eventually};
 use sluice_tests::http::{self, Answer, Connection};
 use sluice_tests::soul::Soul;
 
-use super::operator::leader;
+use super::operator::{Reinstall, leader, manager};
 use super::secrets::shown::Shown;
 
 /// Soul may pause for 30 s after an update of one group.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// `host:8083` of the operator's Service.
-fn service(cluster: &Cluster) -> String {
-    let place = "-o=jsonpath={.spec.clusterIP}";
-    format!("{}:8083", cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", place]))
-}
-
 /// Name and `host:8083` of each operator.
 fn replicas(cluster: &Cluster) -> Vec<(String, String)> {
-    let rows = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.metadata.deletionTimestamp}{"\n"}{end}"#;
-    let rows = cluster.kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, rows]);
-    let fields = rows.lines().map(|row| row.split(' ').map(str::to_owned).collect::<Vec<_>>());
-    let running = fields.filter(|fields| fields[2].is_empty());
-    running.map(|fields| (fields[0].clone(), format!("{}:8083", fields[1]))).collect()
+    operators(cluster).into_iter().map(|operator| (operator.name, format!("{}:8083", operator.ip))).collect()
 }
 
 /// A ConfigMap that is the content of a group.
@@ -82,7 +72,7 @@ fn a_released_client_of_soul_sees_content_appear_change_go_and_come_back() {
         format!(r#"[{{"id": "1", "name": "waf", "config": "{config}", "role": 0, "enabled": true}}]"#)
     };
     space.apply(&content("plugins", "PLUGIN", &plugin("first")));
-    let client = Soul::start(&home, &format!("http://{}", service(&cluster)));
+    let client = Soul::start(&home, &format!("http://{}", manager(&cluster)));
     let timed = |what: &str, kind: &str, lines: &[&str], change: &dyn Fn()| {
         let began = Instant::now();
         change();
@@ -210,6 +200,7 @@ fn a_thousand_clients_wait_in_little_memory_and_are_all_told_at_once() {
 fn with_a_login_a_token_of_one_replica_opens_the_others() {
     const PASSWORD: &str = "marked-login-4e8b1c";
     let cluster = Cluster::alone();
+    let _restore = Reinstall(&cluster);
     cluster.helm_install(&["--set", "longPolling.loginSecret=polling"]);
     // Made only now: it is looked for again and again.
     let password = format!("--from-literal=password={PASSWORD}");
@@ -237,5 +228,4 @@ fn with_a_login_a_token_of_one_replica_opens_the_others() {
     shown.assert_has(&["objects", "log of sluice-operator", "/metrics of sluice-operator"]);
     shown.assert_hides(&[PASSWORD, &token]);
     cluster.kubectl(&["-n", SYSTEM, "delete", "secret/polling"]);
-    cluster.helm_install(&[]);
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sluice_tests::cluster::operators::lease;
+use sluice_tests::cluster::operators::{PODS, lease};
 use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Entry, eventually};
 
@@ -44,6 +44,41 @@ pub(crate) fn until_quiet(cluster: &Cluster) {
         let last = writes(&entries).last().map(|entry| format!("{entry:?}"));
         last.map_or(Ok(()), Err)
     });
+}
+
+/// Waits until a rollout of the operators is over.
+pub(crate) fn rolled_out(cluster: &Cluster) -> Result<String, String> {
+    let status = ["rollout", "status", "deployment/sluice-operator", "--timeout=180s"];
+    cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
+}
+
+/// Operators that are away; they are back when this is dropped.
+pub(crate) struct Away<'a>(&'a Cluster);
+
+impl<'a> Away<'a> {
+    pub(crate) fn new(cluster: &'a Cluster) -> Self {
+        let away = Self(cluster);
+        away.scale("--replicas=0").expect("a Deployment");
+        eventually("the operators to be gone", PATIENCE, || {
+            // One that ends answers for a while.
+            let left = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, "-o", "name"])?;
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        });
+        away
+    }
+
+    fn scale(&self, replicas: &str) -> Result<String, String> {
+        self.0.try_kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", replicas])
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        let back = self.scale("--replicas=2").and_then(|_| rolled_out(self.0));
+        if let Err(error) = back {
+            eprintln!("the operators are not back: {error}");
+        }
+    }
 }
 
 /// Installs the chart as it was installed before, however a test ends.

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sluice_tests::cluster::operators::{PODS, operators};
+use sluice_tests::cluster::operators::operators;
 use sluice_tests::cluster::pods::{Pod, node_status};
 use sluice_tests::cluster::product::{KUBELET, SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_wire::status::NodeStatus;
 
 use super::manifests::{fleet, stream};
+use super::operator::{Away, rolled_out};
 use super::pace::{hurry, soon_ready};
 
 const SOON: Duration = Duration::from_secs(90);
@@ -113,32 +114,6 @@ fn a_stream_applied_to_a_running_fleet_soon_takes_its_first_report() {
     );
 }
 
-/// Stops every operator; they are there again when this is dropped.
-struct Stopped<'a>(&'a Cluster);
-
-impl<'a> Stopped<'a> {
-    fn all(cluster: &'a Cluster) -> Self {
-        let stopped = Self(cluster);
-        cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
-        cluster.kubectl(&["-n", SYSTEM, "wait", "--for=delete", "pod", "-l", PODS, "--timeout=60s"]);
-        stopped
-    }
-}
-
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        let steps = [
-            ["scale", "deployment/sluice-operator", "--replicas=2"],
-            ["rollout", "status", "deployment/sluice-operator"],
-        ];
-        for step in steps {
-            if let Err(error) = self.0.try_kubectl(&[&["-n", SYSTEM][..], &step].concat()) {
-                eprintln!("the operators are not there again: {error}");
-            }
-        }
-    }
-}
-
 #[test]
 fn without_any_operator_proxies_go_on_restart_and_start_anew() {
     let cluster = Cluster::alone();
@@ -150,7 +125,7 @@ fn without_any_operator_proxies_go_on_restart_and_start_anew() {
     let pods = space.until_ready_pods("edge", 1, SOON);
     until_applied(&pods, "b", 1, PUSHED);
     let pushed = node_status(&pods[0].ip).expect("a status").revision;
-    let operators = Stopped::all(&cluster);
+    let operators = Away::new(&cluster);
     let service = space.service("sluice-edge");
     let serves = |what: &str| {
         for stream in ["a", "b"] {
@@ -268,7 +243,7 @@ fn while_operators_die_no_proxy_goes_back_and_every_change_arrives() {
     assert_eq!(seen.last.len(), pods.len(), "every node was looked at");
     assert!(changes > 5 && killed > 2, "too slow a machine to tell");
     assert_eq!(space.until_ready_pods("edge", 3, SOON), pods, "the same pods, none started again");
-    cluster.kubectl(&["-n", SYSTEM, "rollout", "status", "deployment/sluice-operator", "--timeout=90s"]);
+    rolled_out(&cluster).expect("operators");
 }
 
 /// Ends what goes on beside, however it is dropped.

@@ -87,4 +87,6 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     let needless: Vec<_> = cluster.audit_since(mark);
     let needless: Vec<_> = writes(&needless).collect();
     assert!(needless.is_empty(), "written without need: {needless:#?}");
+    // So much that goes would be a load for the next test.
+    cluster.kubectl(&["delete", "namespace", space.name(), "--timeout=180s"]);
 }

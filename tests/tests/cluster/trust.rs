@@ -12,7 +12,7 @@ use sluice_tests::cluster::{Cluster, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
 use super::metrics::values;
-use super::operator::meanwhile;
+use super::operator::{meanwhile, rolled_out};
 use super::pace::{hurry, soon_ready};
 use super::webhooks::{known_fleet, refused_meanwhile};
 
@@ -56,11 +56,6 @@ impl Drop for Hasty<'_> {
             eprintln!("the operators' authorities wait no more than {GRACE} s: {error}");
         }
     }
-}
-
-fn rolled_out(cluster: &Cluster) -> Result<String, String> {
-    let status = ["rollout", "status", "deployment/sluice-operator", "--timeout=180s"];
-    cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
 }
 
 /// Starts every operator anew.

@@ -1,6 +1,5 @@
 //! What the operator may do, held against what it did: the chart's rules and the audit log since the cluster's start.
-//! Tests start in the order of their names, so this one has most of the others' requests before it; what it needs it
-//! brings about itself.
+//! It has the cluster alone, and so most of the others' requests before it; what it needs it brings about itself.
 
 use std::collections::BTreeSet;
 

@@ -5,12 +5,12 @@ mod certificates;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use sluice_tests::cluster::operators::{PODS, operators};
-use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
+use sluice_tests::cluster::operators::operators;
+use sluice_tests::cluster::product::PATIENCE;
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 
 use super::manifests::{fleet, stream};
-use super::operator::{Reinstall, meanwhile};
+use super::operator::{Away, Reinstall, meanwhile};
 use super::sidecar::pods::{application, until_missed};
 
 const DENIED: &str = "admission webhook \"validation.sluice.dev\" denied the request: ";
@@ -278,40 +278,6 @@ fn what_is_no_review_is_told_so_and_who_is_slow_or_long_is_cut_off() {
     let (began, slow) = (Instant::now(), format!("@{}", slow.path().display()));
     assert_eq!(ask(&["-H", "Expect:", "--limit-rate", "10k", "--data-binary", &slow]), "408");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-}
-
-/// Operators that are away; they are back when this is dropped.
-struct Away<'a>(&'a Cluster);
-
-impl<'a> Away<'a> {
-    fn new(cluster: &'a Cluster) -> Self {
-        scale(cluster, 0).expect("a Deployment");
-        eventually("the operators to be gone", PATIENCE, || {
-            // One that ends answers for a while.
-            let left = cluster.try_kubectl(&["-n", SYSTEM, "get", "pods", "-l", PODS, "-o", "name"])?;
-            if left.is_empty() { Ok(()) } else { Err(left) }
-        });
-        Self(cluster)
-    }
-}
-
-impl Drop for Away<'_> {
-    fn drop(&mut self) {
-        let back = scale(self.0, 2).and_then(|_| rolled_out(self.0));
-        if let Err(error) = back {
-            eprintln!("the operators are not back: {error}");
-        }
-    }
-}
-
-fn scale(cluster: &Cluster, replicas: u32) -> Result<String, String> {
-    let replicas = format!("--replicas={replicas}");
-    cluster.try_kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", &replicas])
-}
-
-fn rolled_out(cluster: &Cluster) -> Result<String, String> {
-    let status = ["rollout", "status", "deployment/sluice-operator", "--timeout=180s"];
-    cluster.try_kubectl(&[&["-n", SYSTEM][..], &status].concat())
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sluice_tests::cluster::operators::{Operator, operators, until_settled};
+use sluice_tests::cluster::operators::{Operator, operators};
 use sluice_tests::cluster::product::{KUBELET, PATIENCE, SYSTEM};
 use sluice_tests::cluster::{Cluster, Namespace, eventually};
 use sluice_tests::tls::{Authority, Client, Pair};
@@ -52,7 +52,7 @@ fn asked_in_a_rollout(cluster: &Cluster, space: &Namespace<'_>) -> [Asked; 2] {
     let status = ["-n", SYSTEM, "rollout", "status", "deployment/sluice-operator", "--watch=false"];
     cluster.kubectl(&["-n", SYSTEM, "rollout", "restart", "deployment/sluice-operator"]);
     let end = Instant::now() + PATIENCE;
-    while streams.answered.min(pods.answered) < 10
+    while streams.answered.min(pods.answered) < 20
         || !cluster.kubectl(&status).contains("successfully rolled out")
     {
         assert!(Instant::now() < end, "no end of the rollout: {streams:?}, {pods:?}");
@@ -163,7 +163,6 @@ fn a_certificate_of_somebody_else_s_is_served_trusted_and_taken_up_anew() {
         let trusted = bundles(&cluster);
         if trusted.iter().all(|bundle| *bundle == ours) { Ok(trusted) } else { Err(format!("{trusted:?}")) }
     });
-    until_settled(&cluster);
     until_shown(&cluster, &authority, &first);
     known_fleet(&cluster, &space);
 
