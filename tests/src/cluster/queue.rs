@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// So many tests beside each other: each mostly waits, and on two cores more of them only wait for each other.
-const BESIDE: usize = 6;
+const BESIDE: usize = 5;
 
 static QUEUE: Queue = Queue { turns: Mutex::new(Turns::new()), changed: Condvar::new() };
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sluice_tests::cluster::product::{KUBELET, SYSTEM};
-use sluice_tests::cluster::{Cluster, Namespace, eventually};
+use sluice_tests::cluster::{Cluster, Namespace};
 use sluice_tests::{markdown, paths};
 
 use super::operator::Reinstall;
@@ -42,6 +42,14 @@ enum Step {
         reason: &'static str,
         part: &'static str,
     },
+    /// An object tells this while the pods of the stage's namespace start.
+    Starting {
+        object: &'static str,
+        condition: &'static str,
+        status: &'static str,
+        reason: &'static str,
+        part: &'static str,
+    },
     /// A stream that was applied just now to the fleet `edge` tells this, for as long as the kubelet takes.
     Fresh {
         condition: &'static str,
@@ -57,7 +65,8 @@ type Row = [String; 4];
 impl Step {
     fn row(&self) -> Option<Row> {
         let (object, condition, status, reason) = match *self {
-            Self::Nudged { object, condition, status, reason, .. } => (object, condition, status, reason),
+            Self::Nudged { object, condition, status, reason, .. }
+            | Self::Starting { object, condition, status, reason, .. } => (object, condition, status, reason),
             Self::Fresh { condition, status, reason, .. } => ("dstream/", condition, status, reason),
             Self::Apply(_) | Self::Kubectl(_) | Self::Helm(_) | Self::Fill | Self::Silence => return None,
         };
@@ -91,19 +100,12 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
                 cuts.extend(ips.split_whitespace().flat_map(|ip| cluster.silence(ip)));
             }
             Step::Nudged { object, condition, status, reason, part } => {
-                let part = filled(part);
-                eventually(
-                    &format!("{object} to have {condition}={status}, {reason}: {part}"),
-                    KUBELET,
-                    || {
-                        let seen = space.condition(object, condition);
-                        if seen.0 == status && seen.1 == reason && seen.2.contains(&part) {
-                            return Ok(());
-                        }
-                        hurry(&space);
-                        Err(format!("{seen:?}"))
-                    },
-                );
+                let wanted = Wanted { object, condition, status, reason, part: &filled(part) };
+                told(&space, &wanted, KUBELET).unwrap();
+            }
+            Step::Starting { object, condition, status, reason, part } => {
+                let wanted = Wanted { object, condition, status, reason, part: &filled(part) };
+                told_at_a_start(&space, &wanted);
             }
             Step::Fresh { condition, status, reason, part } => {
                 let message = fresh(&space, condition, (status, reason));
@@ -111,6 +113,48 @@ fn play(cluster: &Cluster, (name, steps): Stage) {
             }
         }
     }
+}
+
+/// What an object's condition is to tell.
+#[derive(Debug)]
+struct Wanted<'a> {
+    object: &'a str,
+    condition: &'a str,
+    status: &'a str,
+    reason: &'a str,
+    /// In the message.
+    part: &'a str,
+}
+
+/// Looks again and again until a condition tells what is wanted, which may be for a short time; the kubelet is hurried on
+/// meanwhile.
+fn told(space: &Namespace<'_>, wanted: &Wanted<'_>, within: Duration) -> Result<(), String> {
+    let (end, mut hurried) = (Instant::now() + within, Instant::now());
+    loop {
+        let seen = space.condition(wanted.object, wanted.condition);
+        if seen.0 == wanted.status && seen.1 == wanted.reason && seen.2.contains(wanted.part) {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err(format!("{wanted:?}: not within {within:?}; last: {seen:?}"));
+        }
+        if hurried.elapsed() > Duration::from_secs(1) {
+            hurry(space);
+            hurried = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// As [`told`] of what pods tell only when they start, which they do again until it is seen.
+fn told_at_a_start(space: &Namespace<'_>, wanted: &Wanted<'_>) {
+    for _ in 0..4 {
+        if told(space, wanted, Duration::from_secs(30)).is_ok() {
+            return;
+        }
+        space.kubectl(&["delete", "pods", "--all", "--wait=false"]);
+    }
+    told(space, wanted, KUBELET).unwrap();
 }
 
 /// A [`Resource`] as kubectl takes it.

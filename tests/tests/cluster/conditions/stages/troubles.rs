@@ -1,6 +1,6 @@
 //! What keeps a fleet or a sink from working, and what a topic promises.
 
-use super::super::Step::{Apply, Kubectl};
+use super::super::Step::{Apply, Kubectl, Starting};
 use super::{FLEET, STREAM, Stage, told};
 
 pub(in crate::conditions) const STARTING: Stage = (
@@ -27,7 +27,13 @@ pub(in crate::conditions) const SINKS: Stage = (
                 sinks: [{name: kafka, kafka: {bootstrapServers: \"SILENT\"}}]",
             ),
         ]),
-        told("dstream/slow", "SinkReady", "Unknown", "Checking", "the topic is still being looked at"),
+        Starting {
+            object: "dstream/slow",
+            condition: "SinkReady",
+            status: "Unknown",
+            reason: "Checking",
+            part: "the topic is still being looked at",
+        },
         Apply(&[
             (
                 FLEET,
