@@ -12,7 +12,7 @@ const REPLICAS: usize = 2;
 const ROWS: &str = r#"-o=jsonpath={range .items[*]}{.metadata.name} {.status.podIP} {.status.containerStatuses[0].restartCount} {.status.containerStatuses[0].ready} {.metadata.deletionTimestamp}{"\n"}{end}"#;
 
 /// An operator's pod that is not going.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Operator {
     /// Its name.
     pub name: String,

@@ -50,16 +50,16 @@ impl Cluster {
     pub fn install(&self) {
         // A test that failed while installing leaves it to the next to say why.
         let mut installed = INSTALLED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !*installed {
+        // What a test has left that does not settle is installed anew by the next one.
+        if std::mem::take(&mut *installed) {
+            until_settled(self);
+        } else {
             // The chart makes the definitions, or takes over what is there; helm fails where they appear meanwhile.
             self.with_definitions(|there| {
                 self.helm_install(&[]);
                 *there = true;
             });
         }
-        // What a test has left that does not settle is installed anew by the next one.
-        *installed = false;
-        until_settled(self);
         *installed = true;
     }
 

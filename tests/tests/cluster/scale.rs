@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use sluice_tests::cluster::operators::operators;
 use sluice_tests::cluster::product::{SYSTEM, try_report};
 use sluice_tests::cluster::{Cluster, eventually};
 
@@ -38,10 +39,9 @@ spec:
 }
 
 fn memory(cluster: &Cluster) -> String {
-    let pods = ["-n", SYSTEM, "get", "pods", "-l", "app.kubernetes.io/name=sluice-operator", "-o", "name"];
     let mut all = String::new();
-    for pod in cluster.kubectl(&pods).lines() {
-        let kib = cluster.resident_kib(SYSTEM, pod.trim_start_matches("pod/"));
+    for operator in operators(cluster) {
+        let kib = cluster.resident_kib(SYSTEM, &operator.name);
         write!(all, "{} MiB ", kib / 1_024).expect("a string takes all");
     }
     all
