@@ -33,6 +33,7 @@ pub mod collector;
 pub mod dev;
 pub mod document;
 pub mod ear;
+mod failure;
 pub mod formats;
 pub mod history;
 pub mod http;

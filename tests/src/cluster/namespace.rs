@@ -11,6 +11,11 @@ use kube::{Api, Resource, api::ObjectMeta};
 
 use super::turn::output;
 use super::{Cluster, eventually};
+use crate::failure;
+
+/// What is shown of Events.
+const EVENTS: &str =
+    "-o=custom-columns=AT:.lastTimestamp,ON:.involvedObject.name,REASON:.reason,MESSAGE:.message";
 
 /// A namespace that is deleted when dropped.
 #[derive(Debug)]
@@ -21,6 +26,7 @@ pub struct Namespace<'a> {
 
 impl<'a> Namespace<'a> {
     pub(super) fn create(cluster: &'a Cluster, prefix: &str, labels: &[(&str, &str)]) -> Self {
+        failure::keep();
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("{prefix}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self::named(cluster, name, labels)
@@ -129,8 +135,10 @@ impl<'a> Namespace<'a> {
 impl Drop for Namespace<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let state = self.try_kubectl(&["get", "pods,events", "-o", "wide"]);
-            eprintln!("namespace {}:\n{}", self.name, state.unwrap_or_else(|error| error));
+            let pods = self.try_kubectl(&["get", "pods", "-o", "wide"]).unwrap_or_else(|error| error);
+            let events = self.try_kubectl(&["get", "events", "--sort-by=.lastTimestamp", EVENTS]);
+            let events = events.unwrap_or_else(|error| error);
+            failure::tell(&format!("namespace {}:\n{pods}{events}", self.name));
         }
         let api: Api<v1::Namespace> = Api::all(self.cluster.client());
         // One that stays is seen by nobody but the cluster, which ends too.

@@ -121,9 +121,14 @@ fn tokens_are_rotated_under_load_without_a_refusal_and_a_removed_one_is_refused(
         let (status, refused) = discover(&cluster, &place, "");
         assert_eq!((status, &refused["success"]), (401, &Value::Bool(false)), "{place}: {refused}");
         let (status, listed) = discover(&cluster, &place, &bearer(SECOND));
-        let nodes = listed["data"]["nodeList"].as_array().map(Vec::len);
-        assert_eq!((status, nodes), (200, Some(2)), "{place}: {listed}");
-        assert_eq!(discover(&cluster, &place, &bearer(FIRST)).0, 401, "{place}");
+        // One is left out where it is much fuller than the other.
+        let nodes = listed["data"]["nodeList"].as_array().map_or(0, Vec::len);
+        assert!(status == 200 && (1..=2).contains(&nodes), "{place}: {status} {listed}");
+        // Any replica may answer, and the one that does not lead hears of it a little later.
+        eventually(&format!("the removed token to be refused at {place}"), Duration::from_secs(10), || {
+            let (status, answer) = discover(&cluster, &place, &bearer(FIRST));
+            if status == 401 { Ok(()) } else { Err(format!("{status} {answer}")) }
+        });
     }
 }
 
