@@ -13,12 +13,13 @@
 # one too) and DIR removed.
 set -euo pipefail
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home=$1
 dir=$2
 pid=
 
 start() {
-  java -Xms256m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
+  java "@$here/java.options" -XX:SharedArchiveFile="$home/classes.jsa" \
     -Dlog4j2.configurationFile="$home/lib/log4j2.properties" \
     -cp "$home/lib/*" kafka.Kafka "$dir/server.properties" </dev/null >>"$dir/broker.log" 2>&1 &
   pid=$!

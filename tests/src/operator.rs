@@ -12,10 +12,7 @@ use md5::{Digest, Md5};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sluice_wire::document::{Document, Group};
-use sluice_wire::polling::{FLEET, GROUPS, SINK, STREAM};
-
-/// How long a poll is held.
-const HOLD: Duration = Duration::from_secs(60);
+use sluice_wire::polling::{FLEET, GROUPS, HOLD, LONGEST_HOLD_MS, SINK, STREAM};
 
 /// A document with the digests of its groups, as it is published.
 #[must_use]
@@ -144,10 +141,10 @@ impl Shared {
 
 fn serve(mut connection: TcpStream, shared: &Shared) {
     let mut bytes = Vec::new();
-    while let Some((target, body)) = request(&mut connection, &mut bytes) {
+    while let Some(Request { target, hold, body }) = request(&mut connection, &mut bytes) {
         shared.state().asked.push(target.clone());
         let answer = if target.starts_with("/configs/listener") {
-            listener(&body, shared)
+            listener(&body, hold, shared)
         } else {
             fetch(&target, shared)
         };
@@ -159,21 +156,31 @@ fn serve(mut connection: TcpStream, shared: &Shared) {
     }
 }
 
-/// The next request's target and body.
-fn request(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, String)> {
+/// What is asked, and how long a poll may be held.
+struct Request {
+    target: String,
+    hold: Duration,
+    body: String,
+}
+
+/// The next request.
+fn request(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Request> {
     let mut buffer = [0; 16 * 1024];
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-            });
-            let length: usize = length.unwrap_or(0);
+            let number = |wanted: &str| -> Option<u64> {
+                head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    name.eq_ignore_ascii_case(wanted).then(|| value.trim().parse().ok())?
+                })
+            };
+            let length = usize::try_from(number("content-length").unwrap_or(0)).ok()?;
+            let hold = Duration::from_millis(number(HOLD).unwrap_or(LONGEST_HOLD_MS));
             if let Some(body) = bytes.get(end + 4..end + 4 + length) {
                 let body = String::from_utf8_lossy(body).into_owned();
                 bytes.drain(..end + 4 + length);
-                return Some((head.split(' ').nth(1)?.to_owned(), body));
+                return Some(Request { target: head.split(' ').nth(1)?.to_owned(), hold, body });
             }
         }
         match connection.read(&mut buffer) {
@@ -184,7 +191,7 @@ fn request(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, S
 }
 
 /// Holds a poll until something is other than it claims; nothing when the operator ends.
-fn listener(form: &str, shared: &Shared) -> Option<String> {
+fn listener(form: &str, hold: Duration, shared: &Shared) -> Option<String> {
     let claims: BTreeMap<_, _> = form.split('&').filter_map(|pair| pair.split_once('=')).collect();
     let claims = |group: &str| claims.get(group).and_then(|claim| claim.split("%2C").next()).unwrap_or("");
     let other = |document: &Document| GROUPS.iter().any(|name| document.groups[*name].md5 != claims(name));
@@ -192,7 +199,7 @@ fn listener(form: &str, shared: &Shared) -> Option<String> {
     state.held += 1;
     let same = |state: &mut State| !state.ended && !state.documents.last().is_some_and(other);
     let (mut state, _) =
-        shared.changed.wait_timeout_while(state, HOLD, same).unwrap_or_else(PoisonError::into_inner);
+        shared.changed.wait_timeout_while(state, hold, same).unwrap_or_else(PoisonError::into_inner);
     state.held -= 1;
     if state.ended {
         return None;

@@ -162,6 +162,8 @@ fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
         cluster.kubectl(&["get", "crd", definition]);
     }
     assert_eq!(streams(&space), "datastream.sluice.dev/a\ndatastream.sluice.dev/b\n");
+    // Without an operator too, nothing holds a namespace.
+    cluster.kubectl(&["delete", "namespace", gone.name(), "--wait=false"]);
     eventually("nothing of the default fleet to be left", PATIENCE, || {
         let kinds = "proxyfleets,configmaps,services,deployments,poddisruptionbudgets,pods";
         let left = cluster.try_kubectl(&[
@@ -179,8 +181,7 @@ fn uninstalling_takes_the_default_fleet_and_leaves_all_that_users_made() {
     });
     let group = format!("{}.b", space.name());
     try_report(&space.service("sluice-edge"), &group, "b", "alone").expect("a user's own fleet goes on");
-    // Without an operator too, nothing holds a namespace.
-    cluster.kubectl(&["delete", "namespace", gone.name(), "--timeout=90s"]);
+    cluster.kubectl(&["wait", "--for=delete", &format!("namespace/{}", gone.name()), "--timeout=90s"]);
 
     cluster.helm_install(&[]);
     until_default_takes(&cluster, &space);

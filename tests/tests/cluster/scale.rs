@@ -1,6 +1,7 @@
 //! A thousand streams on twenty fleets: they converge, and once they have, nothing more is written.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use sluice_tests::cluster::operators::operators;
@@ -15,10 +16,18 @@ const STREAMS: usize = 1_000;
 /// On two cores that everything else runs on as well; the time itself is printed.
 const LONGEST: Duration = Duration::from_secs(400);
 
-/// All streams share one topic, so that the test's time is not the broker's.
-fn streams(topic: &str) -> String {
+/// Who applies streams at the same time: one alone has a thousand answers to wait for.
+const APPLIERS: usize = 4;
+
+/// All streams, as many for each who applies them. They share one topic, so that the test's time is not the broker's.
+fn streams(topic: &str) -> [String; APPLIERS] {
+    let each = STREAMS / APPLIERS;
+    std::array::from_fn(|part| some_streams(topic, part * each..(part + 1) * each))
+}
+
+fn some_streams(topic: &str, numbers: Range<usize>) -> String {
     let mut text = String::new();
-    for number in 0..STREAMS {
+    for number in numbers {
         let fleet = number % FLEETS;
         write!(
             text,
@@ -58,7 +67,12 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     let mark = cluster.audit_mark();
     let began = Instant::now();
     space.apply(&fleets);
-    space.apply(&streams(&topic));
+    std::thread::scope(|scope| {
+        for some in streams(&topic) {
+            let space = &space;
+            scope.spawn(move || space.apply(&some));
+        }
+    });
     println!("applied after {:.1} s", began.elapsed().as_secs_f64());
     let ready = || {
         let states =
@@ -87,6 +101,7 @@ fn a_thousand_streams_on_twenty_fleets_converge_and_then_nothing_is_written() {
     let needless: Vec<_> = cluster.audit_since(mark);
     let needless: Vec<_> = writes(&needless).collect();
     assert!(needless.is_empty(), "written without need: {needless:#?}");
-    // So much that goes would be a load for the next test.
+    // So much that goes would be a load for the next test. A namespace waits for half of the time that its pods may take.
+    space.kubectl(&["delete", "proxyfleets", "--all", "--cascade=foreground", "--timeout=180s"]);
     cluster.kubectl(&["delete", "namespace", space.name(), "--timeout=180s"]);
 }

@@ -19,6 +19,8 @@ use crate::operators::{Connection, OperatorError, read};
 
 /// How long an operator may hold a listener and then be late: the contract's read timeout.
 const HELD: Duration = Duration::from_secs(90);
+/// How long an operator holds a listener that is asked briefly: longer than what counts as hasty.
+const BRIEF_HOLD_MS: u64 = 2_000;
 /// How long the head of any other answer may take.
 const HEAD: Duration = Duration::from_secs(30);
 /// How long a body may take.
@@ -26,13 +28,15 @@ const BODY: Duration = Duration::from_secs(60);
 /// The longest body taken: a document, and what stands around it.
 const LONGEST: usize = MAX_DOCUMENT + (1 << 20);
 
-/// Asks to be told what changes, and waits for that.
+/// Asks to be told what changes, and waits for that: as long as an operator holds a listener, or `briefly`.
 pub(super) async fn listen(
     connection: &mut Connection,
     fleet: &FleetName,
     base: &Base,
+    briefly: bool,
 ) -> Result<Bytes, OperatorError> {
-    let answer = connection.send(listening(fleet, base)?, HELD).await?;
+    let hold = if briefly { BRIEF_HOLD_MS } else { LONGEST_HOLD_MS };
+    let answer = connection.send(listening(fleet, base, hold)?, HELD).await?;
     read(answer, LONGEST, BODY).await
 }
 
@@ -47,7 +51,7 @@ pub(super) async fn fetch(
     read(answer, LONGEST, BODY).await
 }
 
-fn listening(fleet: &FleetName, base: &Base) -> Result<Request<Full<Bytes>>, OperatorError> {
+fn listening(fleet: &FleetName, base: &Base, hold: u64) -> Result<Request<Full<Bytes>>, OperatorError> {
     let mut form = Serializer::new(String::new());
     form.append_pair("namespaceId", &fleet.to_string());
     for (group, md5, time) in base.claims() {
@@ -55,7 +59,7 @@ fn listening(fleet: &FleetName, base: &Base) -> Result<Request<Full<Bytes>>, Ope
     }
     let request = Request::post("/configs/listener")
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
-        .header(HOLD, LONGEST_HOLD_MS);
+        .header(HOLD, hold);
     finish(request, base, form.finish())
 }
 

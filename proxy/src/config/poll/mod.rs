@@ -157,9 +157,11 @@ impl Poller {
         }
     }
 
-    /// One poll: waits for what changes, and passes it on.
+    /// One poll: waits for what changes, and passes it on. After a failure it waits briefly, so that it is soon known that
+    /// an operator answers again.
     async fn poll(&mut self, connection: &mut Connection) -> Result<Verdict, PollError> {
-        let answer = ask::listen(connection, &self.fleet, &self.base).await?;
+        let briefly = self.state.polls.is_failing();
+        let answer = ask::listen(connection, &self.fleet, &self.base, briefly).await?;
         let whole = match self.read(answer, heard).await? {
             Heard::Nothing => return Ok(Verdict::NoNews),
             Heard::Next(next) => return self.offer(*next).await,

@@ -4,7 +4,7 @@ mod edition;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use sluice_wire::polling::REVISION;
+use sluice_wire::polling::{HOLD, REVISION};
 use sluice_wire::status::ConfigSource;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -39,6 +39,11 @@ impl Question {
 
     fn revision(&self) -> &str {
         self.0.headers()[REVISION].to_str().unwrap()
+    }
+
+    /// How long it may be held, in milliseconds.
+    fn hold(&self) -> &str {
+        self.0.headers()[HOLD].to_str().unwrap()
     }
 
     fn answer(self, body: impl Into<Bytes>) {
@@ -302,6 +307,20 @@ async fn failures_and_hasty_answers_are_slowed_down() {
         assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
     }
     assert_eq!(stage.polls()[3], 2);
+}
+
+#[tokio::test]
+async fn after_a_failure_it_is_soon_known_that_an_operator_answers_again() {
+    let mut stage = Stage::new(None).await;
+    let listen = stage.asked("/configs/listener").await;
+    assert_eq!(listen.hold(), "60000");
+    listen.fail(StatusCode::SERVICE_UNAVAILABLE);
+    let listen = stage.asked("/configs/listener").await;
+    assert!(stage.state.polls.is_failing());
+    assert_eq!(listen.hold(), "2000");
+    listen.answer(edition::NOTHING);
+    assert_eq!(stage.asked("/configs/listener").await.hold(), "60000");
+    assert!(!stage.state.polls.is_failing());
 }
 
 #[tokio::test]

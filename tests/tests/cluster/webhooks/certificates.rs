@@ -175,4 +175,6 @@ fn a_certificate_of_somebody_else_s_is_served_trusted_and_taken_up_anew() {
     });
     println!("{count} reviews while another certificate was given");
     assert_eq!(bundles(&cluster), trusted, "its authority is the same");
+    // One whose authority is another's would wait beside these, as above.
+    cluster.kubectl(&["-n", SYSTEM, "scale", "deployment/sluice-operator", "--replicas=0"]);
 }
