@@ -19,9 +19,8 @@ dir=$2
 pid=
 
 start() {
-  java "@$here/java.options" -XX:SharedArchiveFile="$home/classes.jsa" \
-    -Dlog4j2.configurationFile="$home/lib/log4j2.properties" \
-    -cp "$home/lib/*" kafka.Kafka "$dir/server.properties" </dev/null >>"$dir/broker.log" 2>&1 &
+  "$here/kafka.sh" "$home" -XX:SharedArchiveFile="$home/classes.jsa" "$dir/server.properties" \
+    </dev/null >>"$dir/broker.log" 2>&1 &
   pid=$!
   echo "started $pid"
 }

@@ -50,9 +50,8 @@ archive() {
   port=$((20000 + RANDOM % 10000))
   properties "$port" "$work/data" >"$work/server.properties"
   cp -r "$home/storage" "$work/data"
-  java "@$here/java.options" -XX:ArchiveClassesAtExit="$work/classes.jsa" \
-    -Dlog4j2.configurationFile="$home/lib/log4j2.properties" \
-    -cp "$home/lib/*" kafka.Kafka "$work/server.properties" </dev/null >"$work/log" 2>&1 &
+  "$here/kafka.sh" "$home" -XX:ArchiveClassesAtExit="$work/classes.jsa" "$work/server.properties" \
+    </dev/null >"$work/log" 2>&1 &
   pid=$!
   for _ in {1..300}; do
     { kill -0 "$pid" && ! : <"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || break
@@ -65,6 +64,6 @@ archive() {
 }
 
 name=kafka
-home=$(cached kafka "$here"/{pom.xml,log4j2.properties,java.options,install.sh})
+home=$(cached kafka "$here"/{pom.xml,log4j2.properties,kafka.sh,install.sh})
 [[ -e $home/classes.jsa ]] || archive "$home"
 printf '%s\n' "$home"

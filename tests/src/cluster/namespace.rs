@@ -26,7 +26,6 @@ pub struct Namespace<'a> {
 
 impl<'a> Namespace<'a> {
     pub(super) fn create(cluster: &'a Cluster, prefix: &str, labels: &[(&str, &str)]) -> Self {
-        failure::keep();
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("{prefix}-{:x}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Self::named(cluster, name, labels)
@@ -34,6 +33,7 @@ impl<'a> Namespace<'a> {
 
     /// The one of this name.
     pub(super) fn named(cluster: &'a Cluster, name: String, labels: &[(&str, &str)]) -> Self {
+        failure::keep();
         let restricted = [("pod-security.kubernetes.io/enforce", "restricted"), ("sluice.dev/test", "true")];
         let labels: BTreeMap<_, _> =
             restricted.iter().chain(labels).map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sluice_tests::cluster::product::{PATIENCE, SYSTEM};
+use sluice_tests::cluster::product::PATIENCE;
 use sluice_tests::cluster::{Cluster, KAFKA, Namespace, eventually, image};
 use sluice_tests::history::History;
 use sluice_tests::http::{self, post};
@@ -13,6 +13,7 @@ use sluice_tests::load::{Load, Progress};
 use sluice_tests::{kafka, wait};
 
 use super::manifests::{fleet, secret, stream};
+use super::operator::manager;
 use super::pace::soon_ready;
 
 const FIRST: &str = "first-token-of-the-shop-1";
@@ -63,10 +64,8 @@ fn of_fleet(space: &Namespace<'_>) -> String {
 
 /// Status and body of what the operator answers a producer that asks for nodes.
 fn discover(cluster: &Cluster, place: &str, headers: &str) -> (u16, Value) {
-    let system =
-        cluster.kubectl(&["-n", SYSTEM, "get", "service/sluice-operator", "-o=jsonpath={.spec.clusterIP}"]);
     let path = format!("/inlong/manager/openapi/dataproxy/{place}");
-    let answer = http::exchange(&format!("{system}:8083"), &post(&path, headers, "protocolType=HTTP"));
+    let answer = http::exchange(&manager(cluster), &post(&path, headers, "protocolType=HTTP"));
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 
